@@ -1,0 +1,62 @@
+# Targets for people; `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv/bin
+UV_VERSION := 0.13.9
+# Test processes side by side. Azurite and azcopy want cores of their own.
+TEST_WORKERS ?= 2
+# Extra arguments for pytest, e.g. make test ARGS="-k prune -x"
+ARGS ?=
+FAST_TESTS := $(wildcard tests/core tests/config tests/test_house.py)
+CODE := $(wildcard datalake_syncd tests demo benchmarks)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: setup
+setup: ## make .venv and .tools (azcopy, Azurite); quick when nothing changed
+	@tools/setup.sh
+
+.PHONY: check
+check: setup ## format, lint, types, fast tests: under a minute
+	$(VENV)/ruff format --check $(CODE)
+	$(VENV)/ruff check $(CODE)
+	$(VENV)/mypy
+	$(VENV)/pytest -q -m "not azurite and not slow" $(FAST_TESTS) $(ARGS)
+
+.PHONY: format
+format: setup ## write the code in the one format, mend what lint can mend
+	$(VENV)/ruff format $(CODE)
+	$(VENV)/ruff check --fix $(CODE)
+
+.PHONY: test
+test: setup ## every test, with the real azcopy and Azurite; prints what is slow
+	$(VENV)/pytest -n $(TEST_WORKERS) --dist worksteal --durations=15 --durations-min=2 $(ARGS)
+
+.PHONY: demo
+demo: setup ## show a whole run on this machine: instrument, lake, proof, pruning
+	@$(VENV)/python -m demo
+
+.PHONY: run
+run: ## run the daemon in the foreground: make run CONFIG=path/to/config.toml
+ifeq ($(strip $(CONFIG)),)
+	@echo "make run needs a configuration: make run CONFIG=path/to/config.toml" >&2
+	@echo "To get one to start from: datalake-syncd config init > config.toml" >&2
+	@exit 2
+else
+	@tools/setup.sh
+	@exec $(VENV)/datalake-syncd --config "$(CONFIG)" run
+endif
+
+.PHONY: lock
+lock: setup ## pin all packages again with hashes; make lock UPGRADE=1 takes newer versions
+	@tools/lock.sh $(UV_VERSION) $(if $(UPGRADE),--upgrade)
+
+.PHONY: clean
+clean: ## remove .venv, .tools and caches; nothing else
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -path ./.git -prune -o -name __pycache__ -type d -exec rm -rf {} +

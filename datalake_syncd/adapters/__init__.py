@@ -1,0 +1,1 @@
+"""One module (or folder) per outside thing; they never import each other."""

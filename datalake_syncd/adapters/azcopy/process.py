@@ -1,0 +1,280 @@
+"""One call of azcopy: started, watched, ended, cleaned up after."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from datalake_syncd.adapters.azcopy.argv import copy_argv
+from datalake_syncd.adapters.azcopy.collect import Collector
+from datalake_syncd.adapters.azcopy.environment import child_environment
+from datalake_syncd.adapters.azcopy.job import CopyJob, CopyResult
+from datalake_syncd.adapters.azcopy.ladder import StopLadder, signal_group
+from datalake_syncd.adapters.azcopy.output import Event, Message, Progress, parse_line
+from datalake_syncd.adapters.azcopy.stall import StallWatch
+from datalake_syncd.adapters.azcopy.version import cannot_start, locate
+from datalake_syncd.core.access import LakeSecret
+from datalake_syncd.core.errors import NeedsPerson, Transient
+from datalake_syncd.core.names import escape
+from datalake_syncd.core.redact import Redactor
+
+_PREFIX = "copy-"
+_POLL = 0.1  # seconds
+_LONGEST_LINE = 64 * 1024**2
+_KEEP_STDERR = 64 * 1024
+_LAST_WORDS = 10.0  # seconds for pipes to run dry after the end
+
+
+def run_copy(
+    job: CopyJob,
+    *,
+    clean: Callable[[Path], None],
+    should_stop: Callable[[], bool] = lambda: False,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> CopyResult:
+    """Run one upload to its end, whatever the end is; `judge` says what it means.
+
+    Blocks; call it from a thread that lives as long as the upload may (azcopy is killed when
+    that thread ends). ``clean`` removes a folder that is wholly ours. ``should_stop`` is asked
+    about ten times a second; once true, azcopy is ended in two to three seconds, at most 20.
+    Raises `Transient` when azcopy can't be started, `UsageError` or `NeedsPerson` when the job
+    can't be put to it.
+    """
+    program = locate(job.azcopy)
+    secret = job.access.read_secret()
+    private = _private_folder(job.private_root)
+    try:
+        list_file = private / "list.txt"
+        _write_list(list_file, job)
+        argv = copy_argv(
+            job.source_root, job.destination, list_file, job.access, secret, job.settings
+        )
+        environment = child_environment(job.access, secret, private, job.settings, os.environ)
+        call = _Call(job, secret, private, clock)
+        return call.run([str(program), *argv], environment, should_stop, on_progress)
+    finally:
+        clean(private)
+
+
+def leftovers(private_root: Path) -> list[Path]:
+    """Folders of calls whose daemon was killed; theirs to clean at the next start."""
+    try:
+        return sorted(path for path in private_root.iterdir() if path.name.startswith(_PREFIX))
+    except FileNotFoundError:
+        return []
+
+
+def _private_folder(root: Path) -> Path:
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
+    except OSError as error:
+        raise _no_room(root, error) from error
+
+
+def _write_list(path: Path, job: CopyJob) -> None:
+    """One path per line, written as it comes."""
+    count = 0
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            for entry in job.entries:
+                _check_entry(entry)
+                file.write(f"{entry}\n")
+                count += 1
+    except OSError as error:
+        raise _no_room(path.parent, error) from error
+    if count != job.count:
+        raise ValueError(f"{count} entries were given, {job.count} were announced")
+
+
+def _no_room(folder: Path, error: OSError) -> Transient:
+    return Transient(
+        f"can't write into {escape(str(folder))}: {error.strerror}",
+        why="azcopy needs a place for its list of files, its log and its plan.",
+        next_step="check free space and rights of the state directory",
+    )
+
+
+def _check_entry(entry: str) -> None:
+    problem = ""
+    if "\n" in entry or "\r" in entry:
+        problem = "holds a line break"
+    elif not entry.strip() or len(entry) > 8192:
+        problem = "is empty or too long"
+    elif entry.startswith(("/", "\ufeff")) or any(p in ("", ".", "..") for p in entry.split("/")):
+        problem = "is no plain path below the source folder"
+    elif any(0xD800 <= ord(character) <= 0xDFFF for character in entry):
+        problem = "is not UTF-8"
+    if problem:
+        raise NeedsPerson(
+            f"the path {escape(entry[:200])} {problem}",
+            why="azcopy's list of files can't name it.",
+            next_step="rename the file on the source",
+        )
+
+
+@functools.cache
+def _setpriv() -> str | None:
+    """The program that ties a child's life to ours, if there is one that can."""
+    found = shutil.which("setpriv")
+    if found is None:
+        return None
+    probe = subprocess.run(
+        [found, "--pdeathsig", "KILL", "--", found, "--version"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    return found if probe.returncode == 0 else None
+
+
+class _Call:
+    """A started azcopy and the threads that listen to it."""
+
+    def __init__(
+        self, job: CopyJob, secret: LakeSecret, private: Path, clock: Callable[[], float]
+    ) -> None:
+        self._job = job
+        self._private = private
+        self._clock = clock
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._stderr = b""
+        self._collector = Collector(job, Redactor(secret.values()))
+
+    def run(
+        self,
+        argv: list[str],
+        environment: dict[str, str],
+        should_stop: Callable[[], bool],
+        on_progress: Callable[[Progress], None],
+    ) -> CopyResult:
+        started = self._clock()
+        process = self._spawn(argv, environment)
+        listeners = self._listen(process)
+        ladder = StopLadder(process, self._clock)
+        watch = StallWatch(self._job.settings.stall_timeout, started)
+        try:
+            while not _has_ended(process):
+                for event in self._next_events():
+                    watch.heard(self._clock())
+                    if isinstance(event, Progress):
+                        watch.progress(event, self._clock())
+                    self._take(event, ladder, on_progress)
+                if not ladder.started:
+                    self._collector.stopped = should_stop()
+                    stuck = None if self._collector.stopped else watch.stuck(self._clock())
+                    if stuck is not None:
+                        self._collector.stall_reason = stuck
+                    if not self._collector.stopped and stuck is None:
+                        continue
+                ladder.climb()
+        finally:
+            # Also what azcopy started (az), and azcopy itself when we leave by an exception.
+            signal_group(process, signal.SIGKILL)
+            returncode = process.wait()
+            self._end_listening(process, listeners)
+        while events := self._waiting_events():
+            for event in events:
+                self._take(event, ladder, on_progress)
+        self._collector.read_log(self._private / "log")
+        seconds = self._clock() - started
+        return self._collector.result(returncode, self._stderr, seconds)
+
+    def _spawn(self, argv: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        setpriv = _setpriv()
+        if setpriv:
+            argv = [setpriv, "--pdeathsig", "KILL", "--", *argv]
+        else:
+            self._collector.warnings.append(
+                "setpriv is missing: azcopy would outlive a killed daemon"
+            )
+        try:
+            return subprocess.Popen(
+                argv,
+                env=environment,
+                cwd=self._private,
+                # Held open: azcopy burns a core on a closed one, and cancelling goes through it.
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                umask=0o077,
+            )
+        except OSError as error:
+            raise cannot_start(Path(argv[0]), error) from error
+
+    def _listen(self, process: subprocess.Popen[bytes]) -> list[threading.Thread]:
+        threads = [
+            threading.Thread(target=self._read_stdout, args=(process,), daemon=True),
+            threading.Thread(target=self._read_stderr, args=(process,), daemon=True),
+        ]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def _end_listening(
+        self, process: subprocess.Popen[bytes], listeners: list[threading.Thread]
+    ) -> None:
+        for listener in listeners:
+            listener.join(_LAST_WORDS)
+        if any(listener.is_alive() for listener in listeners):
+            # Closing under a reader would wait for it.
+            self._collector.warnings.append("something that azcopy started holds its output open")
+            return
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                # What was still to be said to a process that is gone is not missed.
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+    def _read_stdout(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None  # noqa: S101
+        while line := process.stdout.readline(_LONGEST_LINE):
+            event = parse_line(line)
+            if event is not None:
+                self._events.put(event)
+
+    def _read_stderr(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stderr is not None  # noqa: S101
+        while part := process.stderr.readline(_KEEP_STDERR):
+            # A panic tells its reason first, its stacks after.
+            self._stderr = (self._stderr + part)[:_KEEP_STDERR]
+
+    def _next_events(self) -> list[Event]:
+        """Wait a moment for an event, then take all that are there."""
+        try:
+            first = self._events.get(timeout=_POLL)
+        except queue.Empty:
+            return []
+        return [first, *self._waiting_events()]
+
+    def _waiting_events(self) -> list[Event]:
+        events: list[Event] = []
+        with contextlib.suppress(queue.Empty):
+            while len(events) < 1000:
+                events.append(self._events.get_nowait())
+        return events
+
+    def _take(
+        self, event: Event, ladder: StopLadder, on_progress: Callable[[Progress], None]
+    ) -> None:
+        if isinstance(event, Message) and event.kind == "Prompt":
+            ladder.answer_prompt()
+        if (progress := self._collector.take(event)) is not None:
+            on_progress(progress)
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """True once it is over; it stays waitable, so that its process group is still its own."""
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None

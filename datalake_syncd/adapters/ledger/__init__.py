@@ -1,0 +1,75 @@
+"""The ledger (SQLite): the durable queue and memory of the service; the only SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from datalake_syncd.adapters.ledger.database import (
+    LEDGER,
+    AlreadyRunning,
+    DaemonLock,
+    Database,
+    LedgerDamaged,
+    LedgerFull,
+)
+from datalake_syncd.adapters.ledger.desk import Desk, InstrumentRow, Progress, Request
+from datalake_syncd.adapters.ledger.files import Files
+from datalake_syncd.adapters.ledger.rows import Event, Run
+from datalake_syncd.adapters.ledger.runs import Runs, StaleTransition
+from datalake_syncd.core.pruning import PlanItem
+
+__all__ = [
+    "AlreadyRunning",
+    "DaemonLock",
+    "Event",
+    "InstrumentRow",
+    "Ledger",
+    "LedgerDamaged",
+    "LedgerFull",
+    "Progress",
+    "Request",
+    "Run",
+    "StaleTransition",
+]
+
+
+class Ledger:
+    """The open ledger of one state directory, or a throw-away one (None).
+
+    ``writable=False`` opens it for reading only: commands do that while the daemon runs.
+    """
+
+    def __init__(self, state_dir: Path | None, *, writable: bool) -> None:
+        path = None if state_dir is None else state_dir / LEDGER
+        self.database = Database(path, writable=writable)
+        self.runs = Runs(self.database)
+        self.files = Files(self.database)
+        self.desk = Desk(self.database)
+
+    def intend_prune(
+        self, run: Run, items: Sequence[PlanItem], trash: str, *, now: float, message: str
+    ) -> Run:
+        """Write the plan down before anything moves: plan, name in the trash, event at once."""
+        with self.database.transaction():
+            self.files.write_plan(run.id, items)
+            self.runs.update_in_transaction(run, {"trash": trash})
+            self.runs.event_in_transaction(
+                run.id, now, "prune.planned", "prune", message, {"files": len(items)}
+            )
+        return self.runs.by_id(run.id)
+
+    @contextmanager
+    def scratch_copy(self, run: Run) -> Iterator[Ledger]:
+        """A throw-away ledger with this one run, so that a dry run writes nothing here."""
+        copy = Ledger(None, writable=True)
+        try:
+            copy.database.copy_run(self.database.path, run.id)
+            yield copy
+        finally:
+            copy.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.database.close()

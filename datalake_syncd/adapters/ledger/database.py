@@ -1,0 +1,238 @@
+"""Opening the ledger file: one writer, its lock, its checks, its migrations.
+
+The file is never opened other than through ``sqlite3``: closing any other descriptor of it
+would silently drop SQLite's POSIX locks. ``journal_mode=DELETE`` and ``synchronous=FULL``:
+an acknowledged commit survives a power cut, and WAL has a corruption race before 3.51.3.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from datalake_syncd.adapters.ledger.schema import MIGRATIONS
+from datalake_syncd.core.errors import SyncdError, UsageError
+
+LEDGER = "ledger.sqlite"
+LOCK = "daemon.lock"
+
+
+class LedgerDamaged(UsageError):
+    """The ledger can't be used as it is; the message says what to do."""
+
+
+class LedgerFull(SyncdError):
+    """The disk under the ledger took no more: nothing that depends on the record may happen."""
+
+
+class AlreadyRunning(SyncdError):
+    """Another process holds this state directory."""
+
+
+class DaemonLock:
+    """The one-daemon-per-ledger lock: ``flock`` on a file of its own, kept while this lives."""
+
+    def __init__(self, state_dir: Path) -> None:
+        path = state_dir / LOCK
+        try:
+            state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        except OSError as error:
+            raise UsageError(
+                f"{path} can't be written: {error.strerror}",
+                why=f"this process runs as uid {os.getuid()}",
+                next_step=f"run it as the service's user, or: chown -R USER {state_dir}",
+            ) from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(self._descriptor, 32).decode("ascii", "replace").strip()
+            os.close(self._descriptor)
+            raise AlreadyRunning(
+                f"{state_dir} is in use by process {holder or '(unknown)'}",
+                why="two daemons on one ledger would carry and prune the same runs",
+                next_step=f"stop that one first: kill {holder or 'PID'}",
+            ) from error
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let the next process have the state directory."""
+        os.close(self._descriptor)
+
+
+class Database:
+    """One connection; every method is safe to call from any thread.
+
+    ``path`` None: a temporary database of SQLite's own, gone when it is closed.
+    """
+
+    def __init__(self, path: Path | None, *, writable: bool) -> None:
+        self._temporary = path is None
+        self.path = path or Path("temporary ledger")
+        self.writable = writable
+        self._lock = threading.RLock()
+        if not writable and not self.path.exists():
+            raise UsageError(
+                f"there is no ledger at {self.path}",
+                why="the daemon has not run with this configuration yet",
+                next_step="start it: systemctl start datalake-syncd (or: datalake-syncd run)",
+            )
+        try:
+            self._connection = self._connect()
+            self._check_version()
+        except sqlite3.DatabaseError as error:
+            raise damaged(self.path, error) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        mode = "rwc" if self.writable else "ro"
+        connection = sqlite3.connect(
+            "" if self._temporary else f"{self.path.resolve().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=30.0,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        connection.row_factory = sqlite3.Row
+        if self.writable:
+            connection.execute("PRAGMA journal_mode=DELETE")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA foreign_keys=ON")
+        return connection
+
+    def _check_version(self) -> None:
+        version = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+        if version > len(MIGRATIONS):
+            raise LedgerDamaged(
+                f"the ledger {self.path} was written by a newer version (schema {version}; "
+                f"this one knows {len(MIGRATIONS)})",
+                why="an older version could misread it",
+                next_step="install the newer datalake-syncd again",
+            )
+        if self.writable:
+            self._quick_check()
+            self._migrate(version)
+        elif version < len(MIGRATIONS):
+            raise UsageError(
+                f"the ledger {self.path} has an older schema ({version})",
+                next_step="start the daemon once: it brings the ledger up to date",
+            )
+
+    def _quick_check(self) -> None:
+        answer = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if answer != "ok":
+            raise sqlite3.DatabaseError(str(answer))
+
+    def _migrate(self, version: int) -> None:
+        if 0 < version < len(MIGRATIONS):
+            copy = self.path.with_name(f"{self.path.name}.before-schema-{version + 1}")
+            with sqlite3.connect(copy) as target:
+                self._connection.backup(target)
+            target.close()
+        for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
+            with self.transaction():
+                for statement in statements:
+                    self._connection.execute(statement)
+                self._connection.execute(f"PRAGMA user_version={number}")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; the commit is on disk when this returns. Not to be nested."""
+        with self._lock:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield
+                self._connection.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                raise self._operational(error) from error
+            finally:
+                # Whatever happened, nothing of it may stay half-written.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    def _operational(self, error: sqlite3.OperationalError) -> SyncdError:
+        text = str(error)
+        if "readonly" in text:
+            return UsageError(
+                f"the ledger {self.path} can't be written: {text}",
+                why=f"this process runs as uid {os.getuid()}",
+                next_step="run the command as root or as the service's user",
+            )
+        return LedgerFull(
+            f"the ledger {self.path} took no more: {text}",
+            why="nothing goes on that could not be written down",
+            next_step=f"free space on the disk of {self.path.parent}; it goes on by itself",
+        )
+
+    def execute(self, sql: str, values: Iterable[Any] | dict[str, Any] = ()) -> int:
+        """Run one statement (inside a transaction for writes); gives the rows changed."""
+        with self._lock:
+            return self._connection.execute(sql, _bindable(values)).rowcount
+
+    def insert(self, sql: str, values: Iterable[Any] | dict[str, Any] = ()) -> int:
+        """Run one INSERT; gives the new row's id."""
+        with self._lock:
+            return int(self._connection.execute(sql, _bindable(values)).lastrowid or 0)
+
+    def execute_many(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Run one statement for many rows."""
+        with self._lock:
+            self._connection.executemany(sql, rows)
+
+    def rows(self, sql: str, values: Iterable[Any] | dict[str, Any] = ()) -> list[sqlite3.Row]:
+        """All rows of a query."""
+        with self._lock:
+            try:
+                return self._connection.execute(sql, _bindable(values)).fetchall()
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError):
+                    raise self._operational(error) from error
+                raise damaged(self.path, error) from error
+
+    def row(self, sql: str, values: Iterable[Any] | dict[str, Any] = ()) -> sqlite3.Row | None:
+        """The first row of a query, or None."""
+        found = self.rows(sql, values)
+        return found[0] if found else None
+
+    def copy_run(self, source: Path, run_id: int) -> None:
+        """Copy one run's rows from another ledger file, which is only read."""
+        with self._lock:
+            self._connection.execute("PRAGMA foreign_keys=OFF")
+            self._connection.execute(
+                "ATTACH DATABASE ? AS other", (f"{source.resolve().as_uri()}?mode=ro",)
+            )
+            for table, key in (("runs", "id"), ("files", "run_id"), ("notes", "run_id")):
+                self._connection.execute(
+                    f"INSERT INTO main.{table} SELECT * FROM other.{table} "  # noqa: S608
+                    f"WHERE {key}=?",
+                    (run_id,),
+                )
+            self._connection.execute("DETACH DATABASE other")
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._connection.close()
+
+
+def _bindable(values: Iterable[Any] | dict[str, Any]) -> Any:
+    return values if isinstance(values, dict) else tuple(values)
+
+
+def damaged(path: Path, error: sqlite3.Error) -> SyncdError:
+    """What to tell a person about a ledger that SQLite can't read."""
+    return LedgerDamaged(
+        f"the ledger {path} can't be read: {error}",
+        why="it is damaged, or it is not a ledger; a wrong record is worse than none",
+        next_step=(
+            f"stop the daemon, keep the file aside (mv {path} {path}.broken) and start again: "
+            "everything is derived anew from disk and lake, and nothing that is already there "
+            "is sent again"
+        ),
+    )

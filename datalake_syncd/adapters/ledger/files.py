@@ -1,0 +1,319 @@
+"""The files of runs: the manifest, the look that is being taken, and the lake's listing.
+
+Everything is read in pages and written in batches, so that a run of 150,000 files needs no
+more memory than one of 150.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from datalake_syncd.adapters.ledger.database import Database
+from datalake_syncd.core.model import (
+    Blob,
+    FileEntry,
+    FileStat,
+    ManifestFile,
+    Oddity,
+    Proof,
+)
+from datalake_syncd.core.pruning import PlanItem
+
+PAGE = 2000
+
+_SAME = (
+    "files.size=excluded.size AND files.mtime_ns=excluded.mtime_ns "
+    "AND files.ctime_ns=excluded.ctime_ns AND files.inode=excluded.inode"
+)
+
+
+def _stat(row: Any) -> FileStat:
+    return FileStat(row["size"], row["mtime_ns"], row["ctime_ns"], row["inode"], row["device"])
+
+
+def _file(row: Any) -> ManifestFile:
+    return ManifestFile(
+        row["path"],
+        row["lake_path"],
+        _stat(row),
+        md5=row["md5"],
+        proof=Proof(row["proof"]),
+        proof_etag=row["proof_etag"],
+        sent_over=row["sent_over"],
+        single_put=bool(row["single_put"]),
+        bad_etag=row["bad_etag"],
+    )
+
+
+class Files:
+    """The rows of ``files``, ``seen``, ``listing``, ``notes`` and ``prune_plan``."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    # --- the look that is being taken -------------------------------------------------------
+
+    def begin_look(self, run_id: int) -> None:
+        """Forget an earlier, unfinished look."""
+        with self._db.transaction():
+            self._db.execute("DELETE FROM seen WHERE run_id=?", (run_id,))
+
+    def add_seen(self, run_id: int, batch: Iterable[tuple[FileEntry, str | None]]) -> None:
+        """Write down files (and their MD5 if it was read) of the look that is being taken."""
+        with self._db.transaction():
+            self._db.execute_many(
+                "INSERT OR REPLACE INTO seen VALUES (?,?,?,?,?,?,?,?)",
+                (
+                    (
+                        run_id,
+                        entry.path,
+                        entry.stat.size,
+                        entry.stat.mtime_ns,
+                        entry.stat.ctime_ns,
+                        entry.stat.inode,
+                        entry.stat.device,
+                        md5,
+                    )
+                    for entry, md5 in batch
+                ),
+            )
+
+    def adopt_look(self, run_id: int, notes: Iterable[Oddity]) -> list[str]:
+        """Make the finished look the manifest; gives files that vanished before any proof.
+
+        MD5 and proof stay with files whose size, times and inode are unchanged.
+        """
+        with self._db.transaction():
+            lost = self._db.rows(
+                "SELECT path FROM files WHERE run_id=? AND proof NOT IN ('checked','read-back') "
+                "AND path NOT IN (SELECT path FROM seen WHERE run_id=?) LIMIT 1000",
+                (run_id, run_id),
+            )
+            self._db.execute(
+                "DELETE FROM files WHERE run_id=? "
+                "AND path NOT IN (SELECT path FROM seen WHERE run_id=?)",
+                (run_id, run_id),
+            )
+            self._db.execute(
+                f"""
+                INSERT INTO files
+                    (run_id, path, lake_path, size, mtime_ns, ctime_ns, inode, device, md5)
+                SELECT run_id, path, path, size, mtime_ns, ctime_ns, inode, device, md5
+                FROM seen WHERE run_id=?
+                ON CONFLICT (run_id, path) DO UPDATE SET
+                    md5=CASE WHEN {_SAME} THEN files.md5 ELSE excluded.md5 END,
+                    proof=CASE WHEN {_SAME} THEN files.proof ELSE 'none' END,
+                    proof_etag=CASE WHEN {_SAME} THEN files.proof_etag END,
+                    sent_over=CASE WHEN {_SAME} THEN files.sent_over END,
+                    single_put=CASE WHEN {_SAME} THEN files.single_put ELSE 0 END,
+                    size=excluded.size, mtime_ns=excluded.mtime_ns, ctime_ns=excluded.ctime_ns,
+                    inode=excluded.inode, device=excluded.device, todo=NULL
+                """,  # noqa: S608 - constant text
+                (run_id,),
+            )
+            self._db.execute("DELETE FROM seen WHERE run_id=?", (run_id,))
+            self._db.execute("DELETE FROM notes WHERE run_id=?", (run_id,))
+            self._db.execute_many(
+                "INSERT OR REPLACE INTO notes VALUES (?,?,?,?,?)",
+                ((run_id, n.path, n.kind, n.detail, int(n.blocks)) for n in notes),
+            )
+        return [row["path"] for row in lost]
+
+    def notes(self, run_id: int) -> list[Oddity]:
+        """Links, special files, empty directories and what else is not carried."""
+        rows = self._db.rows("SELECT * FROM notes WHERE run_id=? ORDER BY path", (run_id,))
+        return [Oddity(r["path"], r["kind"], r["detail"], bool(r["blocks"])) for r in rows]
+
+    def look_against_manifest(
+        self, run_id: int
+    ) -> Iterator[tuple[str, ManifestFile | None, FileStat | None, str | None]]:
+        """Every path of manifest or look: (path, manifest row, local stat, local MD5)."""
+        after = ""
+        while True:
+            rows = self._db.rows(
+                """
+                SELECT p.path AS the_path, f.*, s.size AS s_size, s.mtime_ns AS s_mtime,
+                       s.ctime_ns AS s_ctime, s.inode AS s_inode, s.device AS s_device,
+                       s.md5 AS s_md5
+                FROM (SELECT path FROM files WHERE run_id=:run AND path > :after
+                      UNION SELECT path FROM seen WHERE run_id=:run AND path > :after
+                      ORDER BY 1 LIMIT :page) AS p
+                LEFT JOIN files f ON f.run_id=:run AND f.path=p.path
+                LEFT JOIN seen s ON s.run_id=:run AND s.path=p.path
+                ORDER BY 1
+                """,
+                {"run": run_id, "after": after, "page": PAGE},
+            )
+            if not rows:
+                return
+            for row in rows:
+                local = None
+                if row["s_size"] is not None:
+                    local = FileStat(
+                        row["s_size"], row["s_mtime"], row["s_ctime"], row["s_inode"],
+                        row["s_device"],
+                    )  # fmt: skip
+                manifest = None if row["path"] is None else _file(row)
+                yield row["the_path"], manifest, local, row["s_md5"]
+            after = rows[-1]["the_path"]
+
+    # --- the manifest -----------------------------------------------------------------------
+
+    def totals(self, run_id: int) -> tuple[int, int]:
+        """(files, bytes) of the manifest."""
+        row = self._db.row(
+            "SELECT count(*) AS n, coalesce(sum(size), 0) AS b FROM files WHERE run_id=?",
+            (run_id,),
+        )
+        return (row["n"], row["b"]) if row else (0, 0)
+
+    def one(self, run_id: int, path: str) -> ManifestFile | None:
+        """One file of the manifest."""
+        row = self._db.row("SELECT * FROM files WHERE run_id=? AND path=?", (run_id, path))
+        return None if row is None else _file(row)
+
+    def pages(self, run_id: int, todo: str | None = None) -> Iterator[list[ManifestFile]]:
+        """The manifest in path order, page by page; only files with this ``todo`` when given."""
+        after = ""
+        condition = "" if todo is None else "AND todo=:todo"
+        while True:
+            rows = self._db.rows(
+                f"SELECT * FROM files WHERE run_id=:run AND path > :after {condition} "  # noqa: S608
+                "ORDER BY path LIMIT :page",
+                {"run": run_id, "after": after, "todo": todo, "page": PAGE},
+            )
+            if not rows:
+                return
+            yield [_file(row) for row in rows]
+            after = rows[-1]["path"]
+
+    def write_md5s(self, run_id: int, batch: Iterable[tuple[str, str]]) -> None:
+        """Write down (path, MD5) pairs."""
+        with self._db.transaction():
+            self._db.execute_many(
+                "UPDATE files SET md5=? WHERE run_id=? AND path=?",
+                ((md5, run_id, path) for path, md5 in batch),
+            )
+
+    def write_todo(self, run_id: int, batch: Iterable[tuple[str, str | None]]) -> None:
+        """Write down (path, ``send`` | ``sent`` | ``hash`` | None) pairs."""
+        with self._db.transaction():
+            self._db.execute_many(
+                "UPDATE files SET todo=? WHERE run_id=? AND path=?",
+                ((todo, run_id, path) for path, todo in batch),
+            )
+
+    def mark_sent(self, run_id: int, batch: Iterable[tuple[str, str, bool]]) -> None:
+        """Before azcopy starts: (path, ETag that the blob has now or "", one request?)."""
+        with self._db.transaction():
+            self._db.execute_many(
+                "UPDATE files SET sent_over=?, single_put=?, proof='none', proof_etag=NULL "
+                "WHERE run_id=? AND path=?",
+                ((etag, int(single), run_id, path) for path, etag, single in batch),
+            )
+
+    def write_proofs(self, run_id: int, batch: Iterable[tuple[str, Proof, str | None]]) -> None:
+        """Write down (path, proof, ETag at which it was seen)."""
+        with self._db.transaction():
+            self._db.execute_many(
+                "UPDATE files SET proof=?, proof_etag=? WHERE run_id=? AND path=?",
+                ((proof.value, etag, run_id, path) for path, proof, etag in batch),
+            )
+
+    def mark_bad(self, run_id: int, path: str, etag: str) -> None:
+        """The bytes of this blob were read back and were wrong: never trust this ETag again."""
+        with self._db.transaction():
+            self._db.execute(
+                "UPDATE files SET bad_etag=?, proof='none', proof_etag=NULL "
+                "WHERE run_id=? AND path=?",
+                (etag, run_id, path),
+            )
+
+    def rename_in_lake(self, run_id: int, path: str, lake_path: str) -> None:
+        """The file goes to (or lies at) another place below the run in the lake."""
+        with self._db.transaction():
+            self._db.execute(
+                "UPDATE files SET lake_path=?, proof='none', proof_etag=NULL, sent_over=NULL, "
+                "single_put=0 WHERE run_id=? AND path=?",
+                (lake_path, run_id, path),
+            )
+
+    # --- the lake's listing -----------------------------------------------------------------
+
+    def begin_listing(self, run_id: int) -> None:
+        """Forget the last listing of the run's folder in the lake."""
+        with self._db.transaction():
+            self._db.execute("DELETE FROM listing WHERE run_id=?", (run_id,))
+
+    def add_listing(self, run_id: int, prefix: str, blobs: Iterable[Blob]) -> None:
+        """Write down a page of the listing; ``prefix`` ends with ``/``."""
+        with self._db.transaction():
+            self._db.execute_many(
+                "INSERT OR REPLACE INTO listing VALUES (?,?,?,?,?,?)",
+                (
+                    (run_id, b.name.removeprefix(prefix), b.size, b.md5, b.etag, b.blob_type)
+                    for b in blobs
+                ),
+            )
+
+    def pairs(
+        self, run_id: int, prefix: str, todo: str | None = None
+    ) -> Iterator[list[tuple[ManifestFile, Blob | None]]]:
+        """The manifest beside the listing, page by page; ``prefix`` ends with ``/``."""
+        after = ""
+        condition = "" if todo is None else "AND f.todo=:todo"
+        while True:
+            rows = self._db.rows(
+                f"""
+                SELECT f.*, l.size AS l_size, l.md5 AS l_md5, l.etag AS l_etag,
+                       l.blob_type AS l_type
+                FROM files f LEFT JOIN listing l ON l.run_id=f.run_id AND l.lake_path=f.lake_path
+                WHERE f.run_id=:run AND f.path > :after {condition}
+                ORDER BY f.path LIMIT :page
+                """,  # noqa: S608 - constant text
+                {"run": run_id, "after": after, "todo": todo, "page": PAGE},
+            )
+            if not rows:
+                return
+            yield [(_file(row), _blob(row, prefix)) for row in rows]
+            after = rows[-1]["path"]
+
+    def extras(self, run_id: int, limit: int = 1000) -> list[str]:
+        """Blobs below the run that no file of the manifest goes to (at most ``limit``)."""
+        rows = self._db.rows(
+            "SELECT l.lake_path FROM listing l LEFT JOIN files f "
+            "ON f.run_id=l.run_id AND f.lake_path=l.lake_path "
+            "WHERE l.run_id=? AND f.path IS NULL ORDER BY 1 LIMIT ?",
+            (run_id, limit),
+        )
+        return [row["lake_path"] for row in rows]
+
+    # --- the plan of a prune ----------------------------------------------------------------
+
+    def write_plan(self, run_id: int, items: Iterable[PlanItem]) -> None:
+        """Replace the plan; to be called inside the transaction that records the intent."""
+        self._db.execute("DELETE FROM prune_plan WHERE run_id=?", (run_id,))
+        self._db.execute_many(
+            "INSERT INTO prune_plan VALUES (?,?,?,?,?,?,?,?,?)",
+            (
+                (
+                    run_id, i.path, i.stat.size, i.stat.mtime_ns, i.stat.ctime_ns, i.stat.inode,
+                    i.stat.device, i.md5, i.etag,
+                )
+                for i in items
+            ),
+        )  # fmt: skip
+
+    def plan(self, run_id: int) -> list[PlanItem]:
+        """The plan that is in force, in path order."""
+        rows = self._db.rows("SELECT * FROM prune_plan WHERE run_id=? ORDER BY path", (run_id,))
+        return [PlanItem(r["path"], _stat(r), r["md5"], r["etag"]) for r in rows]
+
+
+def _blob(row: Any, prefix: str) -> Blob | None:
+    if row["l_size"] is None:
+        return None
+    return Blob(
+        prefix + row["lake_path"], row["l_size"], row["l_md5"], row["l_etag"], row["l_type"]
+    )

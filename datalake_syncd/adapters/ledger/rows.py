@@ -1,0 +1,93 @@
+"""Rows of ``runs`` and ``events`` as values."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from datalake_syncd.core.model import Outcome, Proof, Status, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One row of ``runs``; times in seconds since the epoch, sizes in bytes."""
+
+    id: int
+    instrument: str
+    name: str
+    done: Step
+    status: Status
+    version: int
+    attempts: int
+    reason: str | None
+    next_step: str | None
+    trace: str | None
+    not_before: float | None
+    hold_reason: str | None
+    outcome: Outcome
+    generation: int
+    files: int
+    bytes: int
+    files_proven: int
+    proof: Proof
+    lake: str | None
+    prefix: str
+    tree_digest: str | None
+    manifest_digest: str | None
+    facts: dict[str, Any]
+    gates: list[dict[str, Any]]
+    accepted: tuple[str, ...]
+    rounds: int
+    sheet: dict[str, Any] | None
+    sighted_at: float
+    moved_at: float
+    settled_at: float | None
+    published_at: float | None
+    pruned_at: float | None
+    emptied_at: float | None
+    trash: str | None
+
+    @property
+    def key(self) -> str:
+        """``INSTRUMENT/NAME``."""
+        return f"{self.instrument}/{self.name}"
+
+    @property
+    def shown_status(self) -> Status:
+        """The status with a person's hold on top."""
+        if self.hold_reason is not None and self.status is not Status.RUNNING:
+            return Status.HELD
+        return self.status
+
+
+_JSON = ("facts", "gates", "accepted", "sheet")
+
+
+def run_of(row: Any) -> Run:
+    """The run of a row of ``runs``."""
+    values = {key: row[key] for key in row.keys()}  # noqa: SIM118 - sqlite3.Row is no mapping
+    for key in _JSON:
+        values[key] = None if values[key] is None else json.loads(values[key])
+    values["accepted"] = tuple(values["accepted"])
+    values["done"] = Step(values["done"])
+    values["status"] = Status(values["status"])
+    values["outcome"] = Outcome(values["outcome"])
+    values["proof"] = Proof(values["proof"])
+    return Run(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a run's history."""
+
+    at: float
+    event: str
+    step: str | None
+    message: str
+    data: dict[str, Any] | None
+
+
+def stored(key: str, value: Any) -> Any:
+    """A column's value as SQLite takes it."""
+    return json.dumps(value) if key in _JSON and value is not None else value

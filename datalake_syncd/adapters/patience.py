@@ -1,0 +1,68 @@
+"""Calls that may never come back (a hung share), bounded by a watch on their own progress."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from datalake_syncd.core.errors import SourceOffline
+
+_Result = TypeVar("_Result")
+
+
+class _Call(Generic[_Result]):
+    def __init__(self, work: Callable[[Callable[[], None]], _Result]) -> None:
+        self._work = work
+        self.last_tick = time.monotonic()
+        self.finished = threading.Event()
+        self.result: _Result | None = None
+        self.error: Exception | None = None
+
+    def tick(self) -> None:
+        self.last_tick = time.monotonic()
+
+    def run(self) -> None:
+        try:
+            self.result = self._work(self.tick)
+        except Exception as error:  # noqa: BLE001 - handed to the caller, who re-raises it
+            self.error = error
+        finally:
+            self.finished.set()
+
+
+class Patience:
+    """Runs one call at a time in a thread of its own and gives up on it when it stands still.
+
+    A call gets ``tick``, which it calls whenever it gets on. When none came for ``limit``
+    seconds the caller gets ``SourceOffline`` and the thread is left to itself; until it comes
+    back, further calls fail at once, so that a dead share costs one thread, not one a minute.
+    """
+
+    def __init__(self, name: str, limit: float) -> None:
+        self._name = name
+        self._limit = limit
+        self._stuck: threading.Event | None = None
+
+    def call(self, work: Callable[[Callable[[], None]], _Result]) -> _Result:
+        """Run ``work(tick)`` and give its result; its exceptions come through."""
+        if self._stuck is not None and not self._stuck.is_set():
+            raise self._no_answer()
+        self._stuck = None
+        call = _Call(work)
+        threading.Thread(target=call.run, name=f"source-{self._name}", daemon=True).start()
+        while not call.finished.wait(min(1.0, self._limit)):
+            if time.monotonic() - call.last_tick > self._limit:
+                self._stuck = call.finished
+                raise self._no_answer()
+        if call.error is not None:
+            raise call.error
+        return call.result  # type: ignore[return-value]
+
+    def _no_answer(self) -> SourceOffline:
+        return SourceOffline(
+            f"{self._name} does not answer (nothing came for {self._limit:.0f} s)",
+            why="the share or disk hangs; everything else goes on",
+            next_step="check the mount (mount, dmesg) and the instrument's computer",
+        )

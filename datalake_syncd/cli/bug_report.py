@@ -1,0 +1,48 @@
+"""A bug's trace as a file that a person can read and send in."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+import time
+import traceback
+
+from datalake_syncd import __version__
+from datalake_syncd.core.durations import iso
+from datalake_syncd.core.names import escape_once
+from datalake_syncd.core.redact import Redactor
+
+
+def write_report(error: BaseException) -> str | None:
+    """Write the report into the folder for temporary files; gives its path, None if it can't.
+
+    The trace also goes to stderr where nobody sits at a terminal: a service's folder for
+    temporary files is private, its journal is not.
+    """
+    text = report(error)
+    if not sys.stderr.isatty():
+        print(text, file=sys.stderr)  # noqa: T201 - stderr is where it belongs
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="datalake-syncd-bug-", suffix=".txt")
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(text)
+    return path
+
+
+def report(error: BaseException) -> str:
+    """What whoever mends it needs to know; without secrets, and safe to show."""
+    lines = [
+        "datalake-syncd met an error that nobody expected.",
+        f"time:     {iso(time.time())}",
+        f"version:  {__version__}",
+        f"python:   {platform.python_version()} on {platform.platform()}",
+        f"command:  {' '.join(sys.argv)}",
+        "",
+        *"".join(traceback.format_exception(error)).splitlines(),
+    ]
+    shown = Redactor().clean("\n".join(lines)).split("\n")
+    return "\n".join(map(escape_once, shown)) + "\n"

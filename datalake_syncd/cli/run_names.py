@@ -1,0 +1,72 @@
+"""RUN on the command line: a run name, or INSTRUMENT/NAME where it is not unique."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from datalake_syncd.core.errors import SyncdError, UsageError
+from datalake_syncd.core.names import escape
+
+if TYPE_CHECKING:
+    from datalake_syncd.adapters.ledger import Ledger, Run
+
+
+def find_run(ledger: Ledger, text: str) -> Run:
+    """The one run that is meant; raises with what is near, or with all that it could be.
+
+    A name is also found by the way in which it is shown, so that it can be copied from there.
+    """
+    found = ledger.runs.named(text)
+    if not found:
+        found = [run for run in ledger.runs.all() if text in (escape(run.key), escape(run.name))]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(
+            f"{len(found)} instruments have a run named {escape(text)}",
+            why="only one run can be meant",
+            next_step="say which one: " + " or ".join(escape(run.key) for run in found),
+        )
+    raise UsageError(
+        f"there is no run {escape(text)} in the ledger",
+        why="a run is known from when its folder is first seen",
+        next_step=_near(ledger, text) or "see what is known: datalake-syncd status --all",
+    )
+
+
+def _near(ledger: Ledger, text: str) -> str | None:
+    """Did you mean: by likeness, and by what somebody may have left out."""
+    runs = {
+        escape(run.key if "/" in text else run.name): escape(run.key) for run in ledger.runs.all()
+    }
+    near = difflib.get_close_matches(text, runs, n=3, cutoff=0.7)
+    if not near:
+        near = [name for name in runs if text and text.lower() in name.lower()][:3]
+    if not near:
+        return None
+    return "did you mean " + " or ".join(runs[name] for name in near) + "?"
+
+
+def _complete(ctx: click.Context, _parameter: click.Parameter, given: str) -> list[str]:
+    """Names for the shell's completion; silent when there is no ledger to look into."""
+    from datalake_syncd.cli.places import read_settings, reading
+
+    path = ctx.find_root().params.get("config")
+    if not isinstance(path, Path):
+        return []
+    try:
+        with reading(read_settings(path)) as ledger:
+            runs = ledger.runs.all()
+    except SyncdError:
+        return []
+    names = [text for run in runs for text in (run.name, run.key)]
+    return [name for name in names if name.startswith(given) and name.isprintable()]
+
+
+def run_argument(*, required: bool = True) -> Any:
+    """The argument RUN of a command, with completion."""
+    return click.argument("run", metavar="RUN", required=required, shell_complete=_complete)

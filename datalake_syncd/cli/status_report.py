@@ -1,0 +1,199 @@
+"""What ``status`` tells, read once from the ledger: for people and for programs alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from datalake_syncd.adapters.ledger import InstrumentRow, Ledger, Progress, Run
+from datalake_syncd.cli.places import DaemonState, Settings, daemon_state
+from datalake_syncd.cli.terminal import iso_or_none
+from datalake_syncd.core.durations import DAY, HOUR
+from datalake_syncd.core.model import Status, Step
+
+#: Notes that the daemon leaves in the ledger about itself (`Desk.put`).
+UPLOADS_PAUSED = "uploads_paused"
+CONFIG_REFUSED = "config_refused"
+
+#: So long (seconds) a run that was delivered counts as "finished lately".
+LATELY = 7 * DAY
+_LATELY_AT_MOST = 10
+_STALE_AFTER = 48 * HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One look at the ledger; ``now`` in seconds since the epoch."""
+
+    now: float
+    daemon: DaemonState
+    uploads_paused: str | None
+    config_refused: str | None
+    stale_after: float
+    instruments: tuple[InstrumentRow, ...]
+    runs: tuple[Run, ...]
+    progress: dict[int, Progress]
+
+    @property
+    def blocked(self) -> list[Run]:
+        """Runs that need a person."""
+        return [run for run in self.runs if run.shown_status is Status.BLOCKED]
+
+    @property
+    def held(self) -> list[Run]:
+        """Runs that a person holds."""
+        return [run for run in self.runs if run.shown_status is Status.HELD]
+
+    @property
+    def on_the_way(self) -> list[Run]:
+        """Runs that go on by themselves; those that are worked on first."""
+        moving = (Status.RUNNING, Status.READY, Status.WAITING)
+        runs = [run for run in self.runs if run.shown_status in moving and not delivered(run)]
+        return sorted(runs, key=lambda run: (run.status is not Status.RUNNING, -_order(run)))
+
+    def finished(self, *, everything: bool) -> list[Run]:
+        """Runs whose marker is in the lake, the last one first; only the latest unless all."""
+        resting = (Status.FINISHED, Status.READY, Status.WAITING, Status.RUNNING)
+        runs = [run for run in self.runs if delivered(run) and run.shown_status in resting]
+        runs.sort(key=lambda run: -_last(run))
+        if everything:
+            return runs
+        return [run for run in runs if self.now - _last(run) < LATELY][:_LATELY_AT_MOST]
+
+    @property
+    def offline(self) -> list[InstrumentRow]:
+        """Configured instruments whose source does not answer."""
+        return [one for one in self.instruments if one.configured and one.online is False]
+
+    @property
+    def unwatched_for(self) -> float | None:
+        """Seconds since anybody looked at a source, when that is too long; else None."""
+        if self.daemon.running:
+            return None
+        looks = [one.last_scan for one in self.instruments if one.configured and one.last_scan]
+        if not looks:
+            return None
+        since = self.now - max(looks)
+        return since if since > self.stale_after else None
+
+    @property
+    def needs_attention(self) -> bool:
+        """What makes the exit code 1."""
+        return bool(
+            self.blocked
+            or self.offline
+            or self.uploads_paused
+            or self.config_refused
+            or self.unwatched_for
+        )
+
+    def stale(self, run: Run) -> bool:
+        """A run that is neither worked on nor held and has not moved for long."""
+        waits = run.shown_status in (Status.WAITING, Status.READY) and not delivered(run)
+        return waits and self.now - run.moved_at > self.stale_after
+
+
+def delivered(run: Run) -> bool:
+    """Published, and only pruning left to do."""
+    return run.done in (Step.PUBLISH, Step.PRUNE)
+
+
+def _order(run: Run) -> int:
+    return list(Step).index(run.done)
+
+
+def _last(run: Run) -> float:
+    return run.pruned_at or run.published_at or run.moved_at
+
+
+def read_report(settings: Settings, ledger: Ledger, now: float) -> Report:
+    """Look at everything once."""
+    return Report(
+        now=now,
+        daemon=daemon_state(settings.state_dir),
+        uploads_paused=ledger.desk.get(UPLOADS_PAUSED),
+        config_refused=ledger.desk.get(CONFIG_REFUSED),
+        stale_after=settings.seconds("daemon", "stale_after", default=_STALE_AFTER),
+        instruments=tuple(ledger.desk.instruments()),
+        runs=tuple(ledger.runs.all()),
+        progress=ledger.desk.progress(),
+    )
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The report for ``--json``; times are ISO 8601 in UTC, sizes bytes, rates bytes/second."""
+    counts: dict[str, int] = {}
+    for run in report.runs:
+        counts[run.instrument] = counts.get(run.instrument, 0) + 1
+    return {
+        "instruments": [
+            instrument_document(one, counts.get(one.name, 0)) for one in report.instruments
+        ],
+        "runs": [run_document(run, report.progress.get(run.id)) for run in report.runs],
+        "daemon": {
+            "running": report.daemon.running,
+            "pid": report.daemon.pid,
+            "uploads_paused": report.uploads_paused,
+            "config_refused": report.config_refused,
+        },
+        "needs_attention": report.needs_attention,
+    }
+
+
+def instrument_document(one: InstrumentRow, runs: int) -> dict[str, Any]:
+    """An instrument for programs; ``online`` is null before the first look."""
+    return {
+        "name": one.name,
+        "kind": one.kind,
+        "source": one.source,
+        "online": one.online,
+        "last_scan": iso_or_none(one.last_scan),
+        "runs": runs,
+        "configured": one.configured,
+        "offline_since": iso_or_none(one.offline_since),
+        "offline_reason": one.offline_reason,
+    }
+
+
+def run_document(run: Run, progress: Progress | None) -> dict[str, Any]:
+    """A run for programs; the first keys are fixed, programs of labs read them."""
+    return {
+        "run": run.key,
+        "instrument": run.instrument,
+        "name": run.name,
+        "step": run.done.value,
+        "status": run.shown_status.value,
+        "outcome": run.outcome.value,
+        "generation": run.generation,
+        "files": run.files,
+        "bytes": run.bytes,
+        "files_proven": run.files_proven,
+        "proof": run.proof.value,
+        "published_at": iso_or_none(run.published_at),
+        "pruned_at": iso_or_none(run.pruned_at),
+        "attempts": run.attempts,
+        "reason": run.reason,
+        "not_before": iso_or_none(run.not_before),
+        "next_step": run.next_step,
+        "hold_reason": run.hold_reason,
+        "sighted_at": iso_or_none(run.sighted_at),
+        "moved_at": iso_or_none(run.moved_at),
+        "progress": None if progress is None else progress_document(run, progress),
+    }
+
+
+def progress_document(run: Run, progress: Progress) -> dict[str, Any]:
+    """How far the last transfer or verification is; ``active``: it is going on now."""
+    total = progress.bytes_total
+    return {
+        "active": run.status is Status.RUNNING,
+        "at": iso_or_none(progress.at),
+        "percent": round(100 * progress.bytes_done / total, 1) if total else None,
+        "bytes_done": progress.bytes_done,
+        "bytes_total": total,
+        "files_hashed": progress.files_hashed,
+        "files_proven": progress.files_proven,
+        "files_total": progress.files_total,
+        "rate": progress.rate,
+        "seconds_left": progress.seconds_left,
+    }

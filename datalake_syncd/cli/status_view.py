@@ -1,0 +1,255 @@
+"""``status`` for a tired person: a sentence, then what needs them, then the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from datalake_syncd.cli.status_report import Report, delivered
+from datalake_syncd.cli.terminal import ago, command, counted, with_run
+from datalake_syncd.core.durations import format_bytes, format_duration
+from datalake_syncd.core.model import Outcome, Status, Step
+from datalake_syncd.core.names import escape, escape_once
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from datalake_syncd.adapters.ledger import InstrumentRow, Progress, Run
+
+_BAR = 24
+#: Below so many columns a table loses what can be had elsewhere, or becomes a list.
+_NARROW = 70
+_WIDE = 110
+#: What is being done, by the step that was finished before.
+DOING = {
+    Step.SIGHTED: "settling",
+    Step.SETTLE: "transferring",
+    Step.TRANSFER: "verifying",
+    Step.VERIFY: "attaching the sample sheet",
+    Step.ATTACH_SHEET: "publishing",
+    Step.PUBLISH: "pruning",
+    Step.PRUNE: "emptying the trash",
+}
+
+
+def sentence(report: Report) -> str:
+    """All of it in one sentence."""
+    configured = [one for one in report.instruments if one.configured]
+    online = sum(one.online is True for one in configured)
+    offline = len(report.offline)
+    unknown = len(configured) - online - offline
+    parts = [f"{counted(online, 'instrument')} online"]
+    if offline:
+        parts.append(f"{offline} offline")
+    if unknown:
+        parts.append(f"{unknown} not looked at yet")
+    if not configured:
+        parts = ["no instruments known yet"]
+    moving, blocked, held = len(report.on_the_way), len(report.blocked), len(report.held)
+    runs = [f"{counted(moving, 'run')} on the way"]
+    runs.append(f"{blocked} need{'s' if blocked == 1 else ''} you" if blocked else "none needs you")
+    if held:
+        runs.append(f"{held} held")
+    return f"{', '.join(parts)}; {', '.join(runs)}."
+
+
+def view(report: Report, *, width: int, everything: bool = False) -> Group:
+    """The whole page, for so many columns."""
+    return Group(*_parts(report, width, everything=everything))
+
+
+def _parts(report: Report, width: int, *, everything: bool) -> Iterator[RenderableType]:
+    yield Text(sentence(report), style="bold red" if report.needs_attention else "bold")
+    yield from _service(report)
+    if report.instruments:
+        yield ""
+        yield _instruments(report, width)
+        for one in report.offline:
+            yield _indented(f"{escape(one.name)}: {escape_once(one.offline_reason or '')}", "red")
+    for title, runs, block in (
+        ("NEEDS YOU", report.blocked, _blocked),
+        ("ON THE WAY", report.on_the_way, _moving),
+        ("HELD", report.held, _held),
+    ):
+        if runs:
+            yield ""
+            yield Text(title, style="bold")
+        for run in runs:
+            yield Text(escape(run.key), style="red" if title == "NEEDS YOU" else "cyan")
+            yield from block(report, run)
+    finished = report.finished(everything=everything)
+    if finished:
+        yield ""
+        yield Text("PUBLISHED" if everything else "PUBLISHED LATELY", style="bold")
+        yield from _finished(report, finished, width)
+    rest = len(report.finished(everything=True)) - len(finished)
+    if rest:
+        yield Text(f"and {counted(rest, 'older run')}: status --all", style="dim")
+
+
+def _service(report: Report) -> Iterator[RenderableType]:
+    if report.daemon.running is False:
+        told = "The daemon is not running: nothing is watched or carried right now"
+        looks = [one.last_scan for one in report.instruments if one.last_scan]
+        told += f" (last look {ago(max(looks), report.now)})." if looks else "."
+        yield Text(told, style="yellow")
+        yield _indented("start it: systemctl start datalake-syncd   (or: datalake-syncd run)")
+    elif report.daemon.running is None:
+        yield Text("Whether the daemon is running can't be seen from here.", style="yellow")
+    if report.uploads_paused:
+        yield Text(f"All uploads are paused: {escape_once(report.uploads_paused)}", style="red")
+    if report.config_refused:
+        yield Text("The changed configuration was refused, the old one is in force:", style="red")
+        for line in report.config_refused.splitlines():
+            yield _indented(escape_once(line))
+
+
+def _instruments(report: Report, width: int) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("instrument", "source is", "last look", "runs", "kind", "source"):
+        if width >= _NARROW or title not in ("kind", "source"):
+            right = "right" if title == "runs" else "left"
+            table.add_column(title, overflow="fold", justify=right)  # type: ignore[arg-type]
+    counts: dict[str, int] = {}
+    for run in report.runs:
+        counts[run.instrument] = counts.get(run.instrument, 0) + 1
+    for one in report.instruments:
+        runs = counts.get(one.name, 0)
+        if one.configured or runs:
+            cells = (
+                escape(one.name),
+                _state(report, one),
+                ago(one.last_scan, report.now),
+                f"{runs:,}",
+                one.kind,
+                escape(one.source),
+            )
+            table.add_row(*cells[: len(table.columns)])
+    return table
+
+
+def _state(report: Report, one: InstrumentRow) -> Text:
+    if not one.configured:
+        return Text("not configured", style="dim")
+    if one.online is None:
+        return Text("not seen yet", style="dim")
+    if one.online:
+        return Text("online", style="green")
+    since = "" if one.offline_since is None else f" {ago(one.offline_since, report.now)[:-4]}"
+    return Text(f"OFFLINE{since}", style="bold red")
+
+
+def _blocked(report: Report, run: Run) -> Iterator[RenderableType]:
+    at = f"stopped {ago(run.moved_at, report.now)}, " if run.done is not Step.SIGHTED else ""
+    yield _indented(f"{at}while {DOING[run.done]}: {escape_once(run.reason or 'no reason known')}")
+    if run.next_step:
+        yield _indented(f"do:   {with_run(run.next_step, run.key)}", "bold")
+    yield _indented(f"more: {command('why', run.key)}", "" if run.next_step else "bold")
+
+
+def _held(_report: Report, run: Run) -> Iterator[RenderableType]:
+    yield _indented(f"{escape_once(run.hold_reason or '')} (after step '{run.done}')")
+    yield _indented(f"let it go on: {command('release', run.key)}")
+
+
+def _moving(report: Report, run: Run) -> Iterator[RenderableType]:
+    progress = report.progress.get(run.id)
+    if run.status is Status.RUNNING:
+        yield _indented(f"{DOING[run.done]}, {_size(run)}")
+        if progress is not None and run.done in (Step.SETTLE, Step.TRANSFER):
+            yield Padding(_bar(progress, report.now), (0, 0, 0, 2), expand=False)
+        return
+    told = escape_once(run.reason) if run.reason else f"ready; next it is {DOING[run.done]}"
+    yield _indented(f"{told}{_again(run, report.now)}")
+    if report.stale(run):
+        yield _indented(f"it has not moved for {format_duration(report.now - run.moved_at)}: "
+                        f"{command('why', run.key)}", "yellow")  # fmt: skip
+
+
+def _again(run: Run, now: float) -> str:
+    if run.not_before is None or run.not_before <= now:
+        return ""
+    tries = f" after {counted(run.attempts, 'failed try', 'failed tries')}" if run.attempts else ""
+    return f" (again in {format_duration(round(run.not_before - now))}{tries})"
+
+
+def _size(run: Run) -> str:
+    return f"{counted(run.files, 'file')}, {format_bytes(run.bytes)}"
+
+
+def _bar(progress: Progress, now: float) -> Table:
+    total = max(progress.bytes_total, 1)
+    share = min(progress.bytes_done / total, 1.0)
+    # Cut, not rounded: 99.96 % is not yet all.
+    parts = [f"{int(share * 100)} %"]
+    parts.append(f"{format_bytes(progress.bytes_done)} of {format_bytes(progress.bytes_total)}")
+    if progress.rate > 0:
+        parts.append(f"{format_bytes(progress.rate)}/s")
+    if progress.seconds_left:
+        parts.append(f"{format_duration(round(progress.seconds_left))} left")
+    if progress.files_hashed:
+        parts.append(f"{progress.files_hashed:,} of {progress.files_total:,} files hashed")
+    if progress.files_proven:
+        parts.append(f"{progress.files_proven:,} proven")
+    if now - progress.at > 60:
+        parts.append(f"last sign of life {ago(progress.at, now)}")
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=_BAR)
+    grid.add_column(overflow="fold")
+    bar = ProgressBar(total=1.0, completed=share, width=_BAR)
+    grid.add_row(bar, Text(", ".join(parts)))
+    return grid
+
+
+def _finished(report: Report, runs: list[Run], width: int) -> Iterator[RenderableType]:
+    if width < _WIDE:
+        for run in runs:
+            yield Text(escape(run.key), style="cyan")
+            when = f"published {ago(run.published_at, report.now)}"
+            told = f"{when}, {format_bytes(run.bytes)}, {run.proof.value}; {_resting(report, run)}"
+            yield _indented(told)
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("run", overflow="fold", style="cyan")
+    table.add_column("published", no_wrap=True)
+    table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("proof", no_wrap=True)
+    table.add_column("state", overflow="fold")
+    for run in runs:
+        table.add_row(
+            escape(run.key),
+            ago(run.published_at, report.now),
+            format_bytes(run.bytes),
+            run.proof.value,
+            _resting(report, run),
+        )
+    yield table
+
+
+def _resting(report: Report, run: Run) -> str:
+    told = []
+    if run.outcome is not Outcome.GOOD:
+        told.append(f"run {run.outcome.value}")
+    if run.generation > 1:
+        told.append(f"generation {run.generation}")
+    if run.emptied_at is not None and run.pruned_at is not None:
+        told.append("pruned")
+    elif run.pruned_at is not None:
+        told.append("in the trash")
+    elif run.status is Status.RUNNING:
+        told.append(DOING[run.done])
+    elif run.reason:
+        told.append(escape_once(run.reason) + _again(run, report.now))
+    else:
+        told.append("on the disk")
+    return "; ".join(told)
+
+
+def _indented(text: str, style: str = "") -> Padding:
+    return Padding(Text(text, style=style), (0, 0, 0, 2), expand=False)

@@ -1,0 +1,184 @@
+"""``why`` for a person: where the run is, what stops it, then everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from datalake_syncd.cli.status_report import delivered
+from datalake_syncd.cli.status_view import DOING
+from datalake_syncd.cli.terminal import ago, command, counted, moment, with_run
+from datalake_syncd.cli.why_report import NAMED, Why
+from datalake_syncd.core.durations import format_bytes, format_duration
+from datalake_syncd.core.model import Gate, Outcome, Status, Step
+from datalake_syncd.core.names import escape, escape_once
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def view(why: Why) -> Group:
+    """The whole page."""
+    return Group(*_parts(why))
+
+
+def _parts(why: Why) -> Iterator[RenderableType]:
+    run = why.run
+    yield Text(f"{escape(run.key)}: {_state(why)}", style="bold")
+    yield from _reasons(why)
+    yield Text(_figures(why), style="dim")
+    order = list(Step)
+    if order.index(run.done) < order.index(Step.TRANSFER):
+        first = ["upload", "publish", "prune"]
+    else:
+        first = ["prune", "publish", "upload"] if delivered(run) else ["publish", "upload", "prune"]
+    gates = {"upload": why.upload, "publish": why.publish, "prune": why.prune}
+    for title in first:
+        yield ""
+        yield Text(_gates_title(title, gates[title]), style="bold")
+        yield _gates(gates[title])
+        if title == "prune" and run.pruned_at is None:
+            yield _indented("and right before it, the lake is listed and every file hashed again",
+                            "dim")  # fmt: skip
+    yield from _doubts(why)
+    yield from _rest(why)
+    yield from _history(why)
+    if run.trace:
+        yield ""
+        yield Text("TRACE", style="bold")
+        for line in run.trace.splitlines():
+            yield Text(escape_once(line))
+
+
+def _state(why: Why) -> str:
+    run = why.run
+    match run.shown_status:
+        case Status.HELD:
+            return f"held by a person after step '{run.done}'"
+        case Status.BLOCKED:
+            return f"needs you; it stopped while {DOING[run.done]}"
+        case Status.RUNNING:
+            return f"{DOING[run.done]} right now"
+        case _ if run.emptied_at is not None and delivered(run):
+            return "published; the local disk is freed"
+        case _ if run.pruned_at is not None and delivered(run):
+            return "published; the local files are in the trash"
+        case _ if delivered(run):
+            return "published"
+        case Status.READY:
+            return f"ready; next it is {DOING[run.done]}"
+        case _:
+            return f"waiting; next it is {DOING[run.done]}"
+
+
+def _reasons(why: Why) -> Iterator[RenderableType]:
+    run = why.run
+    if run.hold_reason is not None:
+        yield _indented(escape_once(run.hold_reason))
+        yield _indented(f"let it go on: {command('release', run.key)}")
+    if run.reason:
+        yield _indented(escape_once(run.reason), "red" if run.status is Status.BLOCKED else "")
+    if run.next_step:
+        yield _indented(f"do: {with_run(run.next_step, run.key)}", "bold")
+    if run.attempts:
+        yield _indented(f"{counted(run.attempts, 'failed try', 'failed tries')} so far")
+    if why.next_look is not None:
+        left = why.next_look - why.now
+        when = f"in {format_duration(round(left))}" if left >= 1 else "any moment"
+        stopped = "" if why.daemon.running is not False else ", once the daemon runs again"
+        yield _indented(f"next look: {when}{stopped} ({moment(why.next_look)})")
+    if why.trash_until is not None:
+        yield _indented(f"in the trash until {moment(why.trash_until)}; until then it comes back "
+                        f"with: {command('undo', run.key)}")  # fmt: skip
+
+
+def _figures(why: Why) -> str:
+    run = why.run
+    parts = [f"  outcome {run.outcome.value}", f"generation {run.generation}"]
+    if run.files:
+        parts.append(f"{counted(run.files, 'file')}, {format_bytes(run.bytes)}")
+    parts.append(f"first seen {moment(run.sighted_at)}")
+    if run.published_at is not None:
+        parts.append(f"published {moment(run.published_at)}")
+    if run.pruned_at is not None:
+        parts.append(f"pruned {moment(run.pruned_at)}")
+    return "; ".join(parts)
+
+
+def _gates_title(title: str, gates: tuple[Gate, ...]) -> str:
+    failing = sum(not gate.passed for gate in gates)
+    return f"{title.upper()}: " + (f"{failing} of {len(gates)} not passed" if failing else "open")
+
+
+def _gates(gates: tuple[Gate, ...]) -> RenderableType:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_column(overflow="fold")
+    for gate in gates:
+        mark = Text("yes", style="green") if gate.passed else Text("NO", style="bold red")
+        found = escape_once(gate.found)
+        if not gate.passed:
+            found += f"\nneeded: {escape_once(gate.needed)}"
+            if gate.needs_person:
+                found += " (a person decides)"
+        grid.add_row(mark, escape_once(gate.name), found)
+    return Padding(grid, (0, 0, 0, 2), expand=False)
+
+
+def _doubts(why: Why) -> Iterator[RenderableType]:
+    empty = sum(one.kind == "empty-directory" for one in why.oddities)
+    odd = [one for one in why.oddities if one.kind != "empty-directory"]
+    if odd:
+        yield ""
+        yield Text("NOT CARRIED AS IT IS", style="bold")
+    for one in sorted(odd, key=lambda one: not one.blocks)[:NAMED]:
+        what = f"{escape_once(one.path)}: {one.kind}"
+        told = f"{what}, {escape_once(one.detail)}" if one.detail else what
+        yield _indented(f"{told}{' (stops the run)' if one.blocks else ''}")
+    if len(odd) > NAMED:
+        yield _indented(f"and {len(odd) - NAMED} more: why --json")
+    if empty:
+        yield Text(f"{counted(empty, 'empty folder')}, written down in the manifest", style="dim")
+    if why.unproven:
+        yield ""
+        yield Text("NOT PROVEN IN THE LAKE", style="bold")
+    for path, proof in why.unproven:
+        yield _indented(f"{escape(path)}: {proof}")
+    if why.more_unproven:
+        yield _indented("and more")
+
+
+def _rest(why: Why) -> Iterator[RenderableType]:
+    run = why.run
+    yield ""
+    lake = "" if run.lake is None else f" of {escape(run.lake)}"
+    yield Text(f"goes to {escape(run.prefix)}{lake}")
+    if run.sheet is not None:
+        yield Text(f"sample sheet: {escape(str(run.sheet.get('path')))} is attached")
+    if run.accepted:
+        yield Text(f"released by a person in spite of: {', '.join(run.accepted)}")
+    if run.outcome is not Outcome.GOOD and delivered(run):
+        yield Text(f"labelled '{run.outcome.value}' in the lake", style="yellow")
+
+
+def _history(why: Why) -> Iterator[RenderableType]:
+    if not why.history:
+        return
+    yield ""
+    yield Text("HISTORY", style="bold")
+    for event in why.history:
+        when = f"{moment(event.at)} ({ago(event.at, why.now)})"
+        line = Text(f"{when}  ", style="dim")
+        line.append(f"{event.event}: {escape_once(event.message)}", style="not dim")
+        line.overflow = "fold"
+        yield Padding(line, (0, 0, 0, 2), expand=False)
+
+
+def _indented(text: str, style: str = "") -> Padding:
+    return Padding(Text(text, style=style), (0, 0, 0, 2), expand=False)

@@ -1,0 +1,251 @@
+"""Faults that only show when several values are seen together."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from datalake_syncd.config.faults import Fault, did_you_mean
+from datalake_syncd.config.filesystems import is_network_type
+from datalake_syncd.config.grammar import is_loopback
+from datalake_syncd.config.lines import KeyPath
+from datalake_syncd.core.kinds import Kind
+from datalake_syncd.core.kinds.illumina import is_run_name
+from datalake_syncd.core.names import escape
+
+Values = Mapping[str, Any]
+FilesystemType = Callable[[Path], str | None]
+
+# Keys of [lake] by way of logging in: (needed, allowed besides).
+_AUTH_KEYS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "managed-identity": ((), ("client_id",)),
+    "service-principal": (("tenant_id", "client_id", "secret_file"), ()),
+    "workload-identity": ((), ("tenant_id", "client_id")),
+    "azure-cli": ((), ("tenant_id",)),
+    "sas": (("secret_file",), ()),
+    "connection-string": (("secret_file",), ()),
+}
+_REALPATH_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The good values of every table; a value with a fault of its own is absent."""
+
+    lake: Values
+    daemon: Values
+    log: Values
+    mail: Values
+    instruments: Mapping[str, Values]
+
+
+def faults(
+    seen: Seen, kinds: Mapping[str, Kind], filesystem_type: FilesystemType | None
+) -> Iterator[Fault]:
+    """Every fault that takes more than one value, or the machine, to see."""
+    yield from _login(seen.lake)
+    yield from _mail(seen.mail)
+    for name, instrument in seen.instruments.items():
+        yield from _instrument(name, instrument, seen.lake, kinds)
+    yield from _folders(seen)
+    yield from _destinations(seen.instruments, kinds)
+    state = seen.daemon.get("state_dir")
+    if filesystem_type is not None and state is not None:
+        found = filesystem_type(state)
+        if is_network_type(found):
+            yield Fault(
+                ("daemon", "state_dir"),
+                f'found "{escape(str(state))}", which is on a network file system ({found})',
+                "a folder on a local disk",
+                "SQLite loses data where file locks are not exact",
+            )
+
+
+def _login(lake: Values) -> Iterator[Fault]:
+    auth = lake.get("auth")
+    if auth is None:
+        return
+    needed, allowed = _AUTH_KEYS[auth]
+    for key in ("tenant_id", "client_id", "secret_file"):
+        if key not in lake:
+            continue
+        if key in needed and lake[key] is None:
+            yield Fault(("lake", key), "is missing", f'a value: auth = "{auth}" needs it')
+        elif key not in needed and key not in allowed and lake[key] is not None:
+            yield Fault(
+                ("lake", key),
+                f'is there, but auth = "{auth}" does not use it',
+                "the file without this key, or with another auth",
+            )
+    url = lake.get("account_url")
+    # The SDK refuses to send tokens over http; only a signature can be used there.
+    if url is not None and url.startswith("http://") and auth not in {"sas", "connection-string"}:
+        yield Fault(
+            ("lake", "account_url"),
+            f'found an http:// address with auth = "{auth}"',
+            'https://, or auth = "sas" or "connection-string" (tokens are not sent over http)',
+        )
+
+
+def _mail(mail: Values) -> Iterator[Fault]:
+    if "user" in mail and "password_file" in mail:
+        for key, other in (("user", "password_file"), ("password_file", "user")):
+            if mail[key] is None and mail[other] is not None:
+                yield Fault(("mail", key), "is missing", f"a value, as there is a {other}")
+    host = mail.get("host")
+    if (
+        mail.get("security") == "none"
+        and mail.get("user") is not None
+        and host is not None
+        and not is_loopback(host)
+    ):
+        yield Fault(
+            ("mail", "security"),
+            'found "none" with a login: the password would cross the network in clear',
+            '"starttls" or "tls" (or no user)',
+        )
+
+
+def _instrument(
+    name: str, instrument: Values, lake: Values, kinds: Mapping[str, Kind]
+) -> Iterator[Fault]:
+    kind = instrument.get("kind")
+    if kind is not None and kind not in kinds:
+        yield Fault(
+            ("instruments", name, "kind"),
+            f'found "{escape(kind)}", which is no known kind',
+            ", ".join(sorted(kinds)),
+            did_you_mean(kind, kinds),
+        )
+    prune = instrument.get("prune")
+    if prune is not None and prune.enabled and lake.get("proof") == "claimed":
+        yield Fault(
+            ("instruments", name, "prune", "enabled"),
+            'found true with lake.proof = "claimed": nothing would ever be proven well enough',
+            'false, or lake.proof = "auto" or "read-back"',
+        )
+
+
+def _folders(seen: Seen) -> Iterator[Fault]:
+    """Sources inside each other, and our own files inside a source."""
+    places: list[tuple[KeyPath, Path]] = [
+        (("instruments", name, "source"), instrument["source"])
+        for name, instrument in seen.instruments.items()
+        if "source" in instrument
+    ]
+    ours: list[tuple[KeyPath, Path]] = []
+    if "state_dir" in seen.daemon:
+        ours.append((("daemon", "state_dir"), seen.daemon["state_dir"]))
+    if seen.log.get("file") is not None:
+        ours.append((("log", "file"), seen.log["file"]))
+    real = real_paths([path for _, path in (*places, *ours)])
+    for number, (key, source) in enumerate(places):
+        for other_key, other in places[:number]:
+            relation = _relation(source, other, real)
+            if relation:
+                yield Fault(
+                    key,
+                    f'found "{escape(str(source))}", which {relation} the source of '
+                    f'{other_key[1]} ("{escape(str(other))}")',
+                    "sources apart from each other",
+                    "one run must have one instrument",
+                )
+        for our_key, path in ours:
+            relation = _relation(path, source, real)
+            # A log file can't hold a source; only what lies inside the source matters.
+            if relation and not (our_key[0] == "log" and relation != "is inside"):
+                yield Fault(
+                    our_key,
+                    f'found "{escape(str(path))}", which {relation} the source of {key[1]}',
+                    "a place outside all sources",
+                    "it would be carried away with the runs, or the runs pruned around it",
+                )
+
+
+def _relation(path: Path, other: Path, real: Mapping[Path, Path]) -> str:
+    for one, two in ((path, other), (real.get(path, path), real.get(other, other))):
+        if one == two:
+            return "is"
+        if one.is_relative_to(two):
+            return "is inside"
+        if two.is_relative_to(one):
+            return "holds"
+    return ""
+
+
+def real_paths(paths: list[Path]) -> dict[Path, Path]:
+    """Each path with its symlinks followed; without those that don't answer in 2 seconds.
+
+    A share that hangs blocks whoever looks at it, so each look has a thread of its own.
+    """
+    found: dict[Path, Path] = {}
+
+    def look(path: Path) -> None:
+        try:
+            real = Path(os.path.realpath(path))
+        except OSError:
+            return
+        found[path] = real
+
+    threads = [threading.Thread(target=look, args=(path,), daemon=True) for path in set(paths)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + _REALPATH_SECONDS
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return dict(found)
+
+
+def _destinations(instruments: Mapping[str, Values], kinds: Mapping[str, Kind]) -> Iterator[Fault]:
+    """Two instruments below one prefix, when their runs could have the same name.
+
+    Runs of Illumina instruments carry its serial number in their name, so several of them may
+    share a prefix, as labs are used to. Any two others could overwrite each other's runs.
+    """
+    first: dict[str, str] = {}
+    for name, instrument in instruments.items():
+        destination, kind = instrument.get("destination"), instrument.get("kind")
+        if destination is None or kind is None:
+            continue
+        if kind in kinds and kinds[kind].is_run is is_run_name:
+            continue
+        if destination in first:
+            yield Fault(
+                ("instruments", name, "destination"),
+                f'found "{escape(destination)}", which is that of {first[destination]} too',
+                "a prefix of its own",
+                "their runs can have the same name, and would meet in the lake",
+            )
+        first.setdefault(destination, name)
+
+
+def advice(lake: Values, instruments: Mapping[str, Values]) -> Iterator[tuple[KeyPath, str]]:
+    """What is allowed and still worth a thought: (TOML path, sentence)."""
+    if lake.get("auth") == "sas":
+        yield (
+            ("lake", "auth"),
+            "azcopy takes a SAS only on its command line, where every user of this machine can "
+            "read it; managed-identity or service-principal avoid that",
+        )
+    url = urlsplit(lake.get("account_url") or "")
+    if url.scheme == "http" and not is_loopback(url.hostname or ""):
+        yield ("lake", "account_url"), "http:// sends everything in clear; for an emulator only"
+    for name, instrument in instruments.items():
+        prune = instrument.get("prune")
+        if prune is not None and prune.enabled and prune.keep + prune.trash < 86_400:
+            yield (
+                ("instruments", name, "prune", "keep"),
+                "runs leave the disk less than a day after publishing",
+            )
+        if instrument.get("sample_sheet") == "required" and not instrument.get("sample_sheets"):
+            yield (
+                ("instruments", name, "sample_sheet"),
+                "required without a sample_sheets folder: only a sheet that the instrument "
+                "itself writes can open the way for the marker",
+            )

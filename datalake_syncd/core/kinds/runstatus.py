@@ -1,0 +1,106 @@
+"""RunCompletionStatus.xml (two schemas) and CompletedJobInfo.xml: how a run ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from datalake_syncd.core.kinds.runinfo import sum_cycles, sum_read_cycles
+from datalake_syncd.core.kinds.xmldoc import (
+    child,
+    local_name,
+    one_line,
+    read_xml,
+    tag_name,
+    text_of,
+)
+from datalake_syncd.core.model import Outcome
+
+# Every word an instrument was seen to write. What is not here is unknown and holds the run:
+# a new word must never pass for success, nor for a failure that nobody looks at.
+_OUTCOMES = {
+    "completedasplanned": Outcome.GOOD,
+    "successfullycompleted": Outcome.GOOD,
+    "runcompleted": Outcome.GOOD,
+    "userendedearly": Outcome.ENDED_EARLY,
+    "exceptionendedearly": Outcome.ENDED_EARLY,
+    "runerrored": Outcome.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How the run ended; ``problem`` says in one line why the file could not be read.
+
+    ``outcome`` is UNKNOWN with the text found in ``status_text`` when the file was read but its
+    word is new; cycles are sums over all reads.
+    """
+
+    outcome: Outcome = Outcome.UNKNOWN
+    status_text: str | None = None
+    error_text: str | None = None
+    planned_cycles: int | None = None
+    completed_cycles: int | None = None
+    problem: str = ""
+
+
+def outcome_of(status_text: str | None) -> Outcome:
+    """The outcome that a status word stands for."""
+    return _OUTCOMES.get((status_text or "").lower(), Outcome.UNKNOWN)
+
+
+def read_run_status(data: bytes | None) -> RunEnd:
+    """Read RunCompletionStatus.xml, whichever schema it has; never raises."""
+    document = read_xml("RunCompletionStatus.xml", data)
+    root = document.root
+    if root is None:
+        return RunEnd(problem=document.problem)
+    if local_name(root) != "runcompletionstatus":
+        # Well-formed, so no longer being written: waiting will not make it a status.
+        return RunEnd(status_text=f"no status, its root is <{tag_name(root)}>")
+    words = [text_of(child(root, name)) for name in ("completionstatus", "runstatus")]
+    texts = list(dict.fromkeys(word for word in words if word))
+    # Two different words in one file: believe neither.
+    status = " / ".join(texts) or "no status in it"
+    reads = child(root, "completedreads")
+    completed = sum_cycles(root, "completed")
+    if completed is None and reads is not None:
+        completed = sum_read_cycles(reads)
+    return RunEnd(
+        outcome=outcome_of(status),
+        status_text=status,
+        error_text=_error_of(root),
+        planned_cycles=sum_cycles(root, "planned"),
+        completed_cycles=completed,
+    )
+
+
+def read_job_info(data: bytes | None) -> RunEnd:
+    """Read CompletedJobInfo.xml, the end of the analysis on the instrument; never raises."""
+    document = read_xml("CompletedJobInfo.xml", data)
+    root = document.root
+    if root is None:
+        return RunEnd(problem=document.problem)
+    if local_name(root) != "analysisjobinfo":
+        return RunEnd(problem=f"CompletedJobInfo.xml: its root is <{tag_name(root)}>")
+    errors = [_whole_text(element) for element in root if local_name(element) == "error"]
+    error = next((text for text in errors if text), None)
+    if error is None:
+        return RunEnd(outcome=Outcome.GOOD)
+    return RunEnd(outcome=Outcome.FAILED, error_text=one_line(f"local analysis: {error}", 500))
+
+
+def _error_of(root: Element) -> str | None:
+    description = child(root, "errordescription")
+    text = _whole_text(description) if description is not None else ""
+    if text and text.lower() != "none":
+        return text
+    error = child(root, "runerror")
+    if error is None:
+        return None
+    parts = [text_of(child(error, name)) for name in ("type", "message")]
+    return one_line(": ".join(part for part in parts if part), 500) or None
+
+
+def _whole_text(element: Element) -> str:
+    return one_line(" ".join(element.itertext()), 500)

@@ -1,0 +1,290 @@
+"""The daemon: starts and stops the threads, takes signals and requests, runs one pass for cron.
+
+Signal handlers only set a flag. Order of stopping: no new claims, azcopy is asked to end,
+workers write down what they have, watchers end, the ledger is closed, the lock is let go.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from datalake_syncd import __version__
+from datalake_syncd.adapters import tree
+from datalake_syncd.adapters.azcopy import end_orphans, inspect, leftovers
+from datalake_syncd.adapters.ledger import Ledger, LedgerFull, Run
+from datalake_syncd.config import Config
+from datalake_syncd.core.errors import SyncdError, UsageError
+from datalake_syncd.core.model import Status, Step
+from datalake_syncd.session import configure_logs, load_config, opened
+from datalake_syncd.steps import requests
+from datalake_syncd.steps.rederive import rederive
+from datalake_syncd.steps.service import Service, bring_into_force
+from datalake_syncd.steps.stale import report_stale
+from datalake_syncd.watch import Watcher
+from datalake_syncd.worker import Worker, prune_now
+
+_TICK = 0.5
+_SUPERVISE = 30.0
+#: Workers get so long (seconds) to end azcopy and write down what they have.
+STOP_GRACE = 45.0
+
+
+class Daemon:
+    """One running service; ``run`` for ever, ``once`` for one pass."""
+
+    def __init__(self, config_path: Path, config: Config, ledger: Ledger, logger: logging.Logger):
+        self._config_path = config_path
+        self.service = Service(config, ledger, logger)
+        self._watchers: dict[str, tuple[Watcher, threading.Thread]] = {}
+        self._workers: list[threading.Thread] = []
+        self._reload = threading.Event()
+        self._supervised_at = 0.0
+
+    # --- life -------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Before any thread: take back what died, end orphans, learn the instruments."""
+        service, config = self.service, self.service.config
+        private = config.daemon.state_dir / "azcopy"
+        tree.make_private_root(private)
+        for pid in end_orphans(private):
+            service.log(
+                logging.WARNING, "azcopy.orphan", f"ended an azcopy that was left over (pid {pid})"
+            )
+        for folder in leftovers(private):
+            tree.clear_private(folder)
+        given_back = service.ledger.runs.give_back(service.wall())
+        self._set_instruments(config)
+        self._wake_prunable()
+        self._say_azcopy(config)
+        service.log(
+            logging.INFO,
+            "service.started",
+            f"datalake-syncd {__version__}: {len(config.instruments)} instruments, "
+            f"{given_back} runs go on where they were",
+            pid=os.getpid(),
+        )
+        for section in ("mail", "web"):
+            if getattr(config, section) is not None:
+                service.log(
+                    logging.WARNING,
+                    "config.unused",
+                    f"[{section}] is read and checked, but this version does not act on it",
+                )
+
+    def run(self) -> None:
+        """Serve until a signal says stop."""
+        self.prepare()
+        self._start_watchers()
+        self._workers = [
+            threading.Thread(target=Worker(self.service).run, name=f"worker-{n}", daemon=True)
+            for n in range(self.service.config.daemon.workers)
+        ]
+        for thread in self._workers:
+            thread.start()
+        try:
+            while not self.service.stopping.wait(_TICK):
+                self._beat()
+        finally:
+            self.stop()
+
+    def _beat(self) -> None:
+        try:
+            if self._reload.is_set():
+                self._reload.clear()
+                self._take_configuration_in()
+            self.answer_requests()
+            if self.service.monotonic() - self._supervised_at > _SUPERVISE:
+                self._supervised_at = self.service.monotonic()
+                self.service.clock.jumped()
+                report_stale(self.service)
+        except LedgerFull as error:
+            self.service.ledger_trouble(error)
+
+    def stop(self) -> None:
+        """End all threads in order; a thread that hangs in a dead share is left behind."""
+        service = self.service
+        service.stopping.set()
+        service.work.set()
+        for watcher, _ in self._watchers.values():
+            watcher.stop()
+        until = time.monotonic() + STOP_GRACE
+        for thread in [*self._workers, *(thread for _, thread in self._watchers.values())]:
+            thread.join(max(0.0, until - time.monotonic()))
+            if thread.is_alive():
+                service.log(logging.WARNING, "service.thread-left", f"{thread.name} did not end")
+        service.log(
+            logging.INFO, "service.stopped", "stopped; everything goes on at the next start"
+        )
+
+    def on_signal(self, number: int, _frame: FrameType | None) -> None:
+        """SIGTERM and SIGINT stop, SIGHUP reads the configuration again."""
+        if number == signal.SIGHUP:
+            self._reload.set()
+        else:
+            self.service.stopping.set()
+
+    # --- configuration ----------------------------------------------------------------------
+
+    def _set_instruments(self, config: Config) -> None:
+        self.service.ledger.desk.set_instruments(
+            {name: (one.kind, str(one.source)) for name, one in config.instruments.items()}
+        )
+        for name, one in config.instruments.items():
+            rederive(self.service, name, one)
+
+    def _take_configuration_in(self) -> None:
+        service = self.service
+        old = service.config
+        try:
+            new = load_config(self._config_path)
+            if new.daemon.state_dir != old.daemon.state_dir:
+                raise UsageError(
+                    f"daemon.state_dir changed from {old.daemon.state_dir} to "
+                    f"{new.daemon.state_dir}",
+                    why="a running service can't change its ledger",
+                    next_step="restart it: systemctl restart datalake-syncd",
+                )
+        except SyncdError as error:
+            service.ledger.desk.put("config_refused", str(error))
+            service.log(
+                logging.ERROR,
+                "config.refused",
+                f"the new configuration is not taken, the old one stays in force: {error}",
+                next_step=error.next_step or "correct it, then reload again",
+            )
+            return
+        service.force = bring_into_force(new)
+        service.ledger.desk.put("config_refused", None)
+        self._set_instruments(new)
+        for name in list(self._watchers):
+            if new.instruments.get(name) != old.instruments.get(name):
+                self._watchers.pop(name)[0].stop()
+                service.set_online(name, online=False)
+        self._start_watchers()
+        self._wake_prunable()
+        service.health.ask_again()
+        added = sorted(set(new.instruments) - set(old.instruments))
+        removed = sorted(set(old.instruments) - set(new.instruments))
+        service.log(
+            logging.INFO,
+            "config.taken",
+            f"the new configuration is in force; new instruments: {', '.join(added) or 'none'}; "
+            f"removed: {', '.join(removed) or 'none'}",
+        )
+
+    def _start_watchers(self) -> None:
+        for name in self.service.config.instruments:
+            if name not in self._watchers:
+                watcher = Watcher(self.service, name)
+                thread = threading.Thread(target=watcher.run, name=f"watch-{name}", daemon=True)
+                self._watchers[name] = (watcher, thread)
+                thread.start()
+
+    def _wake_prunable(self) -> None:
+        """Published runs rest; when pruning is (now) allowed they are looked at again."""
+        service = self.service
+        for run in service.ledger.runs.all():
+            instrument = service.config.instruments.get(run.instrument)
+            resting = (run.done, run.status) == (Step.PUBLISH, Status.FINISHED)
+            if resting and instrument is not None and instrument.prune.enabled:
+                service.ledger.runs.set(run, status=Status.READY, reason=None, not_before=None)
+
+    def _say_azcopy(self, config: Config) -> None:
+        try:
+            binary = inspect(config.azcopy.path)
+        except SyncdError as error:
+            self.service.log(
+                logging.ERROR, "azcopy.unusable", str(error), next_step=error.next_step
+            )
+            return
+        self.service.log(
+            logging.INFO if binary.tested else logging.WARNING,
+            "azcopy.found",
+            f"azcopy {binary.version} at {binary.path}"
+            + ("" if binary.tested else "; this version was not tested with this service"),
+            sha256=binary.sha256,
+        )
+
+    # --- people and time --------------------------------------------------------------------
+
+    def answer_requests(self) -> None:
+        """Do what commands asked for."""
+        actions = {**requests.ACTIONS, "prune": prune_now}
+        for request in self.service.ledger.desk.open_requests():
+            requests.answer(self.service, request, actions)
+
+    # --- one pass ---------------------------------------------------------------------------
+
+    def once(self) -> int:
+        """Take every complete run as far as it goes, then end: 0, or 1 if one needs a person."""
+        self.prepare()
+        service = self.service
+        watchers = [Watcher(service, name) for name in service.config.instruments]
+        worker = Worker(service)
+        while not service.stopping.is_set():
+            looks = [watcher.safe_scan() for watcher in watchers]
+            self.answer_requests()
+            while not service.stopping.is_set() and worker.work_once():
+                pass
+            waits = [look for look in looks if look is not None]
+            waits.extend(self._soon())
+            if not waits:
+                break
+            service.stopping.wait(max(0.1, min(waits)))
+        runs = service.ledger.runs.all()
+        troubled = [run for run in runs if run.status is Status.BLOCKED or _failed(run)]
+        for run in troubled:
+            service.log(
+                logging.WARNING, "once.unfinished", f"{run.shown_status}: {run.reason}", run=run.key
+            )
+        offline = [i for i in service.ledger.desk.instruments() if i.configured and not i.online]
+        return 1 if troubled or offline else 0
+
+    def _soon(self) -> Iterator[float]:
+        """Seconds until runs that are on the way may go on, failures of this pass left out."""
+        now = self.service.wall()
+        for run in self.service.ledger.runs.all():
+            if run.hold_reason is not None or run.done in (Step.SIGHTED, Step.PUBLISH, Step.PRUNE):
+                continue
+            if run.status is Status.READY:
+                yield 0.1
+            elif run.status is Status.WAITING and run.attempts and run.attempts < 3:
+                yield max((run.not_before or now) - now, 0.1)
+
+
+def _failed(run: Run) -> bool:
+    return run.status is Status.WAITING and run.attempts > 0
+
+
+def _started(config_path: Path) -> tuple[Config, logging.Logger]:
+    config = load_config(config_path)
+    return config, configure_logs(config)
+
+
+def run(config_path: Path) -> int:
+    """The command ``run``: serve until SIGTERM or SIGINT; gives the exit code."""
+    config, logger = _started(config_path)
+    with opened(config) as ledger:
+        daemon = Daemon(config_path, config, ledger, logger)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, daemon.on_signal)
+        daemon.run()
+    return 0
+
+
+def once(config_path: Path) -> int:
+    """The command ``once``: one pass for cron; gives the exit code."""
+    config, logger = _started(config_path)
+    with opened(config) as ledger:
+        daemon = Daemon(config_path, config, ledger, logger)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, daemon.on_signal)
+        return daemon.once()

@@ -1,0 +1,45 @@
+"""Opening what a process needs that changes things: configuration, logs, lock and ledger."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from datalake_syncd.adapters import logs, mounts
+from datalake_syncd.adapters.ledger import DaemonLock, Ledger
+from datalake_syncd.config import Config, load, read_secret
+from datalake_syncd.core.errors import SyncdError
+from datalake_syncd.core.redact import Redactor
+
+
+def load_config(path: Path) -> Config:
+    """The configuration of a file, with the file systems of this machine known."""
+    return load(path, os.environ, filesystem_type=mounts.filesystem_type)
+
+
+def configure_logs(config: Config) -> logging.Logger:
+    """Logs as configured; every secret that is known is masked in them."""
+    secrets = []
+    if config.lake.secret_file is not None:
+        # A secret that can't be read can't leak; it is reported when it is needed.
+        with suppress(SyncdError):
+            secrets.append(read_secret(config.lake.secret_file).reveal())
+    logs.configure(config.log.level, config.log.format, config.log.file, Redactor(secrets))
+    return logging.getLogger("datalake_syncd")
+
+
+@contextmanager
+def opened(config: Config) -> Iterator[Ledger]:
+    """Take the one-daemon lock and open the ledger for writing."""
+    lock = DaemonLock(config.daemon.state_dir)
+    try:
+        ledger = Ledger(config.daemon.state_dir, writable=True)
+        try:
+            yield ledger
+        finally:
+            ledger.close()
+    finally:
+        lock.release()

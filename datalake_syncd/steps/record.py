@@ -1,0 +1,201 @@
+"""Writing down what became of a step: one transition, one event, one line in the log."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from datalake_syncd.adapters.ledger import LedgerFull, Run, StaleTransition
+from datalake_syncd.core.backoff import delay
+from datalake_syncd.core.durations import format_duration
+from datalake_syncd.core.errors import (
+    AuthRefused,
+    NeedsPerson,
+    SourceChanged,
+    SourceOffline,
+    SyncdError,
+    Transient,
+)
+from datalake_syncd.core.model import Status, Step
+from datalake_syncd.steps.context import Answer, Back, Done, Finished, Wait
+from datalake_syncd.steps.service import Service
+
+#: A transient failure that comes so often is told to a person; it is tried on all the same.
+ALARM_AFTER = 6
+
+
+class Recorder:
+    """Records the one outcome of one claimed step."""
+
+    def __init__(self, service: Service, run: Run, step: str, records: Step) -> None:
+        self._service = service
+        self._run = run
+        self._step = step
+        self._records = records
+
+    def answer(self, answer: Answer) -> None:
+        """What the step answered."""
+        match answer:
+            case Done():
+                self._done(answer)
+            case Back():
+                status = Status.WAITING if answer.to is Step.SIGHTED else Status.READY
+                self._move(
+                    logging.WARNING,
+                    answer.event,
+                    answer.reason,
+                    done=answer.to,
+                    status=status,
+                    reason=answer.reason,
+                    data=answer.data,
+                    **answer.columns,
+                )
+            case Wait():
+                self._quietly(
+                    status=Status.WAITING,
+                    reason=answer.reason,
+                    not_before=self._service.wall() + max(answer.seconds, 0.2),
+                    attempts=0,
+                )
+            case Finished():
+                self._quietly(status=Status.FINISHED, reason=answer.reason, not_before=None)
+
+    def _done(self, answer: Done) -> None:
+        finished = self._step == "trash"
+        if self._step in ("transfer", "verify", "publish") and self._service.health.accepted():
+            self._service.log(
+                logging.INFO, "lake.accepts-again", "the lake takes our credentials again"
+            )
+        self._move(
+            logging.INFO,
+            answer.event,
+            answer.message,
+            done=self._records,
+            status=Status.FINISHED if finished else Status.READY,
+            attempts=0,
+            data=answer.data,
+            **answer.columns,
+        )
+        self._service.work.set()
+
+    def failed(self, error: SyncdError) -> None:
+        """The step raised one of our errors."""
+        match error:
+            case StaleTransition():
+                self._service.log(logging.INFO, "run.moved", str(error), run=self._run.key)
+            case LedgerFull():
+                self._service.ledger_trouble(error)
+                self._until_written(partial(self._again, error, 5.0, attempt=False))
+            case SourceChanged():
+                self.answer(Back(Step.SIGHTED, "run.changed", str(error)))
+            case AuthRefused():
+                self._refused(error)
+            case SourceOffline():
+                wait = max(self._service.config.daemon.scan_interval, 1.0)
+                self._again(error, wait, attempt=False)
+            case Transient():
+                wait = delay(self._run.attempts, random.random())  # noqa: S311 - no secret
+                if error.not_an_attempt:
+                    wait = 0.0
+                self._again(error, wait, attempt=not error.not_an_attempt)
+            case _:
+                self._blocked(error, None)
+
+    def bug(self, trace: str) -> None:
+        """The step raised something that nobody expected."""
+        last = trace.strip().rpartition("\n")[2]
+        self._blocked(
+            NeedsPerson(
+                f"an error in datalake-syncd itself: {last}",
+                why="the run stays as it is; nothing of it was removed",
+                next_step="please report it with the trace in `why`; then: datalake-syncd retry",
+            ),
+            trace,
+        )
+
+    def _refused(self, error: AuthRefused) -> None:
+        refusal = self._service.health.refused(self._service.monotonic())
+        if refusal.alarm:
+            self._service.log(
+                logging.ERROR,
+                "lake.refused",
+                f"all uploads are paused: {error}",
+                next_step=error.next_step,
+            )
+        self._again(error, refusal.wait, attempt=False)
+
+    def _again(self, error: SyncdError, wait: float, *, attempt: bool) -> None:
+        attempts = self._run.attempts + (1 if attempt else 0)
+        level = logging.ERROR if attempt and attempts == ALARM_AFTER else logging.WARNING
+        shown = f"{error}; tried again in {format_duration(wait)}" if wait else str(error)
+        self._move(
+            level if wait else logging.INFO,
+            "run.retry" if wait else "run.interrupted",
+            shown,
+            status=Status.WAITING if wait else Status.READY,
+            reason=str(error),
+            next_step=error.next_step or None,
+            not_before=self._service.wall() + wait if wait else None,
+            attempts=attempts,
+        )
+
+    def _blocked(self, error: SyncdError, trace: str | None) -> None:
+        self._move(
+            logging.ERROR,
+            "run.blocked",
+            str(error),
+            status=Status.BLOCKED,
+            reason=str(error),
+            next_step=error.next_step or None,
+            trace=trace,
+        )
+
+    def _move(self, level: int, event: str, message: str, **columns: Any) -> None:
+        self._until_written(partial(self._write, event, message, columns))
+        self._service.log(
+            level,
+            event,
+            message,
+            run=self._run.key,
+            instrument=self._run.instrument,
+            step=self._step,
+            **{k: v for k, v in columns.items() if k == "next_step" and v},
+            **(columns.get("data") or {}),
+        )
+
+    def _quietly(self, **columns: Any) -> None:
+        def write() -> None:
+            self._run = self._service.ledger.runs.set(self._current(), **columns)
+
+        self._until_written(write)
+
+    def _write(self, event: str, message: str, columns: dict[str, Any]) -> None:
+        self._run = self._service.ledger.runs.move(
+            self._current(), now=self._service.wall(), event=event, message=message, **columns
+        )
+
+    def _current(self) -> Run:
+        # A step may have written an intent into the row itself; it is still our claim as long
+        # as nobody else moved it, and only the claimant leaves `running`.
+        now = self._service.ledger.runs.by_id(self._run.id)
+        ours = now.status is Status.RUNNING and now.done is self._run.done
+        return now if ours else self._run
+
+    def _until_written(self, write: Callable[[], None]) -> None:
+        """The outcome of a step must not be lost: wait for the disk if it is full."""
+        while True:
+            try:
+                write()
+            except StaleTransition as error:
+                self._service.log(logging.INFO, "run.moved", str(error), run=self._run.key)
+                return
+            except LedgerFull as error:
+                self._service.ledger_trouble(error)
+                if self._service.stopping.wait(5.0):
+                    return  # at the next start the row says "died here" and is given back
+            else:
+                self._service.ledger_works()
+                return

@@ -1,0 +1,175 @@
+"""What people ask for through commands: retry, hold, release, undo, prune."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from datalake_syncd.adapters.ledger import Request, Run
+from datalake_syncd.adapters.tree import trash
+from datalake_syncd.core.durations import iso
+from datalake_syncd.core.errors import SyncdError, UsageError
+from datalake_syncd.core.model import Status, Step
+from datalake_syncd.core.names import escape
+from datalake_syncd.steps.service import Service
+from datalake_syncd.steps.sighting import RETURNED
+
+
+def retry(service: Service, run: Run, _argument: str | None) -> str:
+    """Try a blocked or waiting run again at once."""
+    if run.hold_reason is not None:
+        raise _refuse(run, f"is held: {run.hold_reason}", "release it: datalake-syncd release")
+    if run.status is Status.RUNNING:
+        return f"{run.key} is being worked on right now"
+    if run.status is Status.FINISHED:
+        raise _refuse(run, "is finished; there is nothing to retry", "see: datalake-syncd why")
+    status = Status.WAITING if run.done is Step.SIGHTED else Status.READY
+    service.ledger.runs.move(
+        run,
+        now=service.wall(),
+        event="person.retry",
+        message="a person asked to try again",
+        status=status,
+        reason=None if status is Status.READY else "asked to try again; looked at by the next scan",
+        attempts=0,
+        rounds=0,
+    )
+    service.health.ask_again()
+    return f"{run.key} is tried again after step '{run.done}'"
+
+
+def hold(service: Service, run: Run, argument: str | None) -> str:
+    """Forbid transfer and pruning until a release."""
+    reason = argument or "held by a person"
+    service.stop_run(run.id)
+    run = service.ledger.runs.set(run, hold_reason=reason)
+    service.ledger.runs.event(run.id, service.wall(), "person.hold", f"held: {reason}")
+    return f"{run.key} is held: nothing of it is carried or pruned until it is released"
+
+
+def release(service: Service, run: Run, _argument: str | None) -> str:
+    """Lift a hold, or let a blocked run go on with what it was blocked for."""
+    if run.hold_reason is not None:
+        service.ledger.runs.set(run, hold_reason=None)
+        service.ledger.runs.event(run.id, service.wall(), "person.release", "the hold is lifted")
+        return f"{run.key} is no longer held"
+    if run.status is not Status.BLOCKED:
+        raise _refuse(run, f"is neither held nor blocked ({run.status})", "see: datalake-syncd why")
+    if run.reason == RETURNED:
+        return _release_returned(service, run)
+    failing = [g["name"] for g in run.gates if not g["passed"] and g["name"] != "names"]
+    if run.done is Step.SETTLE:
+        failing = ["overwrite"]
+    if not failing:
+        raise _refuse(
+            run, f"is blocked for something that can't be released: {run.reason}",
+            run.next_step or "mend that, then: datalake-syncd retry",
+        )  # fmt: skip
+    status = Status.WAITING if run.done is Step.SIGHTED else Status.READY
+    named = ", ".join(failing)
+    service.ledger.runs.move(
+        run,
+        now=service.wall(),
+        event="person.release",
+        message=f"a person released it in spite of: {named} ({run.reason})",
+        status=status,
+        accepted=sorted({*run.accepted, *failing}),
+    )
+    return f"{run.key} goes on in spite of: {named}; it is not labelled good because of that"
+
+
+def _release_returned(service: Service, run: Run) -> str:
+    if run.trash is not None:
+        raise _refuse(
+            run, f"is still in the trash ({trash.TRASH}/{escape(run.trash)})",
+            "move the new folder away, then: datalake-syncd undo",
+        )  # fmt: skip
+    service.ledger.runs.move(
+        run,
+        now=service.wall(),
+        event="person.release",
+        message="the folder that came back is carried as a new generation",
+        done=Step.SIGHTED,
+        status=Status.WAITING,
+        reason="released; looked at by the next scan",
+        pruned_at=None,
+        emptied_at=None,
+    )
+    return f"{run.key} is carried again as a new generation; what differs keeps a snapshot"
+
+
+def undo(service: Service, run: Run, _argument: str | None) -> str:
+    """Bring a run back from the trash, and hold it so that it is not pruned again."""
+    if run.trash is None or run.pruned_at is None:
+        why = "was emptied from the trash already" if run.emptied_at else "is not in the trash"
+        raise _refuse(run, why, f"fetch it from the lake: datalake-syncd restore {run.key} DIR")
+    if run.status is Status.RUNNING:
+        raise _refuse(run, "is being worked on right now", "try again in a minute")
+    instrument = service.config.instruments.get(run.instrument)
+    if instrument is None:
+        raise _refuse(run, "belongs to an instrument that is no longer configured", "configure it")
+    plan = service.ledger.files.plan(run.id)
+    name = run.trash
+    missing = trash.strangers(instrument.source, name, plan)
+    # Held before the rename: a crash in between must not find it ready for pruning again.
+    hold_reason = "brought back from the trash by a person"
+    run = service.ledger.runs.set(run, hold_reason=hold_reason)
+    trash.bring_back(instrument.source, name, run.name)
+    service.ledger.runs.move(
+        run,
+        now=service.wall(),
+        event="person.undo",
+        message=f"brought back from the trash to {instrument.source}",
+        done=Step.PUBLISH,
+        status=Status.FINISHED,
+        reason=None,
+        trash=None,
+        pruned_at=None,
+    )
+    note = ""
+    if missing:
+        note = (
+            f"; {len(missing)} or more files had been unlinked or changed already "
+            f"({missing[0]}, …): fetch them with `restore`"
+        )
+    return (
+        f"{run.key} is back in {instrument.source}, and held so that it is not pruned again{note}"
+    )
+
+
+def _refuse(run: Run, what: str, next_step: str) -> UsageError:
+    return UsageError(f"{run.key} {what}", next_step=next_step)
+
+
+#: What a request may ask for; ``prune`` is added by the daemon, which owns the workers.
+ACTIONS: dict[str, Callable[[Service, Run, str | None], str]] = {
+    "retry": retry,
+    "hold": hold,
+    "release": release,
+    "undo": undo,
+}
+
+
+def answer(
+    service: Service,
+    request: Request,
+    actions: dict[str, Callable[[Service, Run, str | None], str]],
+) -> None:
+    """Do what a request asks for and write the answer down for the command that waits."""
+    succeeded, text = True, ""
+    try:
+        if request.run_id is None or request.action not in actions:
+            raise UsageError(f"nobody here knows the request '{request.action}'")
+        run = service.ledger.runs.by_id(request.run_id)
+        text = actions[request.action](service, run, request.argument)
+    except SyncdError as error:
+        succeeded = False
+        text = "\n".join(p for p in (error.what, error.why, error.next_step) if p)
+    service.ledger.desk.answer(request.id, succeeded=succeeded, answer=text, now=service.wall())
+    service.log(
+        logging.INFO,
+        f"person.{request.action}",
+        f"{text.splitlines()[0]} (asked at {iso(request.at)})",
+        succeeded=succeeded,
+    )
+    service.work.set()

@@ -1,0 +1,171 @@
+"""What all threads of the service share: configuration in force, ledger, lake, stop signals."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from datalake_syncd.adapters.azcopy import AzcopySettings
+from datalake_syncd.adapters.lake import Lake
+from datalake_syncd.adapters.ledger import Ledger, LedgerFull, Run
+from datalake_syncd.adapters.logs import log_event
+from datalake_syncd.adapters.patience import Patience
+from datalake_syncd.config import Config, read_secret
+from datalake_syncd.core.access import LakeAccess
+from datalake_syncd.steps.context import Context
+from datalake_syncd.steps.health import Health
+
+#: A source that gives no sign of life for so long (seconds) is offline.
+PATIENCE = 120.0
+_JUMP = 300.0
+_JUMP_MATTERS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """One configuration with the things that are made from it; steps keep theirs to the end."""
+
+    config: Config
+    access: LakeAccess
+    lake: Lake
+    azcopy: AzcopySettings
+
+
+def bring_into_force(config: Config) -> InForce:
+    """Make lake and azcopy settings from a configuration; reads no secret yet."""
+    lake = config.lake
+    secret_file = lake.secret_file
+    secret = None if secret_file is None else lambda: read_secret(secret_file).reveal()
+    access = LakeAccess(
+        account_url=lake.account_url,
+        container=lake.container,
+        auth=lake.auth,
+        tenant_id=lake.tenant_id,
+        client_id=lake.client_id,
+        secret=secret,
+    )
+    settings = AzcopySettings(
+        cap_mbps=config.azcopy.cap_mbps,
+        concurrency=config.azcopy.concurrency,
+        stall_timeout=config.azcopy.stall_timeout,
+        put_blob_mb=config.azcopy.put_blob_mb,
+    )
+    return InForce(config, access, Lake(access), settings)
+
+
+class WallClock:
+    """Notices when the wall clock jumps against the monotonic one."""
+
+    def __init__(self, wall: Callable[[], float], monotonic: Callable[[], float]) -> None:
+        self._wall = wall
+        self._monotonic = monotonic
+        self._offset = wall() - monotonic()
+        self._jumped_at: float | None = None
+
+    def jumped(self) -> bool:
+        """True within an hour after a jump of over five minutes."""
+        now = self._monotonic()
+        offset = self._wall() - now
+        if abs(offset - self._offset) > _JUMP:
+            self._jumped_at = now
+        self._offset = offset
+        return self._jumped_at is not None and now - self._jumped_at < _JUMP_MATTERS
+
+
+class Service:
+    """Shared by watchers, workers and the daemon's own loop."""
+
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        logger: logging.Logger,
+        *,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        health: Health | None = None,
+    ) -> None:
+        self.force = bring_into_force(config)
+        self.ledger = ledger
+        self.logger = logger
+        self.wall = wall
+        self.monotonic = monotonic
+        self.health = health or Health()
+        self.clock = WallClock(wall, monotonic)
+        self.stopping = threading.Event()
+        self.work = threading.Event()
+        self._online: set[str] = set()
+        self._held: set[int] = set()
+        self._patience: dict[str, Patience] = {}
+        self._lock = threading.Lock()
+        self._ledger_alarm = False
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force now."""
+        return self.force.config
+
+    def log(self, level: int, event: str, message: str, **fields: Any) -> None:
+        """One line that is not written from within a step."""
+        log_event(self.logger, level, event, message, **fields)
+
+    def set_online(self, instrument: str, *, online: bool) -> None:
+        """A scan says whether the source answers; runs of offline ones are not claimed."""
+        with self._lock:
+            if online:
+                self._online.add(instrument)
+            else:
+                self._online.discard(instrument)
+
+    def claim(self) -> Run | None:
+        """The next ready run of an instrument that is configured and online."""
+        with self._lock:
+            instruments = sorted(self._online & set(self.config.instruments))
+        return self.ledger.runs.claim(self.wall(), instruments=instruments)
+
+    def patience(self, instrument: str) -> Patience:
+        """The instrument's bounded caller, shared by its scans' helpers of one name."""
+        with self._lock:
+            return self._patience.setdefault(instrument, Patience(instrument, PATIENCE))
+
+    def stop_run(self, run_id: int) -> None:
+        """A person holds a run that is being worked on."""
+        with self._lock:
+            self._held.add(run_id)
+
+    def context(self, run: Run) -> Context:
+        """All that a step of this run needs, with the configuration in force now."""
+        with self._lock:
+            self._held.discard(run.id)
+        force = self.force
+        return Context(
+            config=force.config,
+            ledger=self.ledger,
+            lake=force.lake,
+            access=force.access,
+            azcopy=force.azcopy,
+            azcopy_path=force.config.azcopy.path,
+            logger=self.logger,
+            run=run,
+            # A worker's own: a scan that hangs must not make a step fail, nor the reverse.
+            patience=Patience(run.instrument, PATIENCE),
+            now=self.wall,
+            should_stop=lambda: self.stopping.is_set() or run.id in self._held,
+            clock_jumped=self.clock.jumped(),
+        )
+
+    def ledger_trouble(self, error: LedgerFull) -> None:
+        """The ledger's disk is full: say it once, go on when it is written again."""
+        if not self._ledger_alarm:
+            self._ledger_alarm = True
+            self.log(logging.ERROR, "ledger.full", str(error), next_step=error.next_step)
+
+    def ledger_works(self) -> None:
+        """A transaction went through."""
+        if self._ledger_alarm:
+            self._ledger_alarm = False
+            self.log(logging.INFO, "ledger.works", "the ledger can be written again")

@@ -1,0 +1,239 @@
+"""Settle: the kind's flags, the status, the structure, and two equal looks ``quiet`` apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from datalake_syncd.adapters import tree
+from datalake_syncd.core.durations import format_duration
+from datalake_syncd.core.kinds.kind import MAX_METADATA_BYTES, StructureCheck, TopFolder
+from datalake_syncd.core.model import (
+    Assessment,
+    EmptyDirectory,
+    FileEntry,
+    Gate,
+    Oddity,
+    Outcome,
+)
+from datalake_syncd.core.names import escape
+from datalake_syncd.steps.context import Context
+
+#: A metadata file that can't be parsed for so long (seconds) is no longer "being written".
+UNREADABLE_LIMIT = 600.0
+_BATCH = 1000
+
+
+@dataclass(slots=True)
+class Memory:
+    """What the watch remembers of a run between looks, on the monotonic clock."""
+
+    digest: str | None = None
+    looked_at: float = 0.0
+    unreadable_since: float | None = None
+    learned: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """Where a run stands on its way to being settled.
+
+    ``settled`` carries the columns for its row; ``blocked`` needs a person; else it waits for
+    ``reason`` and is worth a look again in ``next_look`` seconds (None: at the next scan).
+    """
+
+    reason: str
+    gates: tuple[Gate, ...]
+    assessment: Assessment
+    settled: dict[str, Any] | None = None
+    blocked: bool = False
+    complete: bool = False
+    next_look: float | None = None
+    lost: tuple[str, ...] = ()
+
+
+def assess(
+    context: Context, learned: frozenset[str], tick: Callable[[], None]
+) -> tuple[Assessment, frozenset[str]]:
+    """Read the run's top folder and small metadata files, and ask the kind.
+
+    Gives the assessment and the flags that this instrument is now known to write.
+    """
+    names = tree.top_names(context.folder)
+    tick()
+    wanted = {name.lower() for name in context.kind.metadata_files}
+    metadata: dict[str, bytes | None] = {}
+    for name in names:
+        if name.lower() in wanted and name.lower() not in metadata:
+            metadata[name.lower()] = tree.read_small(context.folder / name, MAX_METADATA_BYTES)
+            tick()
+    assessment = context.kind.assess(
+        TopFolder(
+            run_name=context.run.name,
+            names=tuple(names),
+            metadata=metadata,
+            learned=learned,
+            flags=context.instrument.completion_flags,
+        )
+    )
+    here = {name.lower() for name in names}
+    return assessment, learned | {f.lower() for f in context.kind.learned_flags} & here
+
+
+def look_at(
+    context: Context,
+    memory: Memory,
+    learned: frozenset[str],
+    monotonic: Callable[[], float],
+    tick: Callable[[], None],
+) -> Settling:
+    """One visit to a run that is not settled yet; writes the manifest when it is.
+
+    Raises what the source raises; nothing is decided from an error.
+    """
+    assessment, memory.learned = assess(context, learned, tick)
+    assessment = _forgiven(assessment, context.run.accepted)
+    failing = [gate for gate in assessment.gates if not gate.passed]
+    if failing:
+        memory.digest = None
+        return _not_complete(memory, assessment, failing, monotonic())
+    memory.unreadable_since = None
+    if memory.digest is None:
+        return _first_look(context, memory, assessment, monotonic, tick)
+    rest = memory.looked_at + context.instrument.quiet - monotonic()
+    if rest > 0:
+        return _quiet(context, assessment, rest)
+    return _second_look(context, memory, assessment, monotonic, tick)
+
+
+def _forgiven(assessment: Assessment, accepted: tuple[str, ...]) -> Assessment:
+    """What a person released no longer stops the run, but it is not called good any more."""
+    gates = tuple(
+        replace(gate, passed=True, found=f"{gate.found} (released by a person)")
+        if not gate.passed and gate.name in accepted
+        else gate
+        for gate in assessment.gates
+    )
+    if gates == assessment.gates and "structure" not in accepted:
+        return assessment
+    outcome = Outcome.UNKNOWN if assessment.outcome is Outcome.GOOD else assessment.outcome
+    return replace(assessment, gates=gates, outcome=outcome)
+
+
+def _not_complete(
+    memory: Memory, assessment: Assessment, failing: list[Gate], now: float
+) -> Settling:
+    blocked = any(gate.needs_person for gate in failing)
+    if all(gate.name == "run status" or gate.name.endswith("readable") for gate in failing):
+        memory.unreadable_since = memory.unreadable_since or now
+        blocked = blocked or now - memory.unreadable_since > UNREADABLE_LIMIT
+    else:
+        memory.unreadable_since = None
+    reason = "; ".join(f"{gate.name}: {gate.found}, needed: {gate.needed}" for gate in failing)
+    return Settling(reason, assessment.gates, assessment, blocked=blocked)
+
+
+def _first_look(
+    context: Context,
+    memory: Memory,
+    assessment: Assessment,
+    monotonic: Callable[[], float],
+    tick: Callable[[], None],
+) -> Settling:
+    sum_ = tree.Look()
+    for entry in _look(context, tick):
+        sum_.add(entry)
+    memory.digest, memory.looked_at = sum_.digest, monotonic()
+    return _quiet(context, assessment, context.instrument.quiet)
+
+
+def _quiet(context: Context, assessment: Assessment, rest: float) -> Settling:
+    quiet = format_duration(context.instrument.quiet)
+    gate = Gate("quiet", False, "one look so far", f"two equal looks, {quiet} apart")
+    reason = f"complete; waiting until nothing has changed for {quiet}"
+    return Settling(reason, (*assessment.gates, gate), assessment, complete=True, next_look=rest)
+
+
+def _second_look(
+    context: Context,
+    memory: Memory,
+    assessment: Assessment,
+    monotonic: Callable[[], float],
+    tick: Callable[[], None],
+) -> Settling:
+    files, run = context.ledger.files, context.run
+    sum_ = tree.Look()
+    empty: list[Oddity] = []
+    structure = context.kind.structure(assessment.facts)
+    batch: list[tuple[FileEntry, str | None]] = []
+    files.begin_look(run.id)
+    for entry in _look(context, tick):
+        sum_.add(entry)
+        if isinstance(entry, FileEntry):
+            if structure is not None:
+                structure.see(entry.path, entry.stat.size)
+            batch.append((entry, None))
+            if len(batch) >= _BATCH:
+                files.add_seen(run.id, batch)
+                batch.clear()
+        elif isinstance(entry, EmptyDirectory):
+            empty.append(Oddity(escape(entry.path), "empty-directory", "", blocks=False))
+    files.add_seen(run.id, batch)
+    if sum_.digest != memory.digest:
+        memory.digest, memory.looked_at = sum_.digest, monotonic()
+        return _quiet(context, assessment, context.instrument.quiet)
+    memory.looked_at = monotonic()
+    gates = (*assessment.gates, *_content_gates(context, sum_, structure))
+    failing = [gate for gate in gates if not gate.passed]
+    if failing:
+        reason = "; ".join(f"{gate.name}: {gate.found}" for gate in failing)
+        return Settling(reason, gates, assessment, blocked=True)
+    excluded = [
+        Oddity(detail, "excluded", f"{count} files", blocks=False)
+        for detail, count in sum_.excluded.items()
+    ]
+    lost = files.adopt_look(run.id, [*sum_.oddities, *empty, *excluded])
+    columns = {
+        "files": sum_.files,
+        "bytes": sum_.bytes,
+        "tree_digest": sum_.digest,
+        "outcome": assessment.outcome,
+        "facts": asdict(assessment.facts),
+        "gates": [asdict(gate) for gate in gates],
+        "files_proven": 0,
+        "rounds": 0,
+    }
+    return Settling("settled", gates, assessment, settled=columns, complete=True, lost=tuple(lost))
+
+
+def _content_gates(
+    context: Context, sum_: tree.Look, structure: StructureCheck | None
+) -> list[Gate]:
+    blocking = [oddity for oddity in sum_.oddities if oddity.blocks]
+    named = "; ".join(f"{o.path} ({o.kind}: {o.detail})" for o in blocking[:5])
+    more = f" and {len(blocking) - 5} more" if len(blocking) > 5 else ""
+    found = f"{named}{more}" if blocking else f"{sum_.files} files can be carried"
+    gates = [
+        Gate("names", not blocking, found, "every file can be carried as it is", bool(blocking)),
+        Gate("files", sum_.files > 0, f"{sum_.files} files", "at least one file"),
+    ]
+    if structure is not None:
+        problems = list(structure.problems())
+        accepted = "structure" in context.run.accepted
+        text = "; ".join(problems) or "every lane and cycle is there"
+        if problems and accepted:
+            text += " (released by a person)"
+        needed = "every lane and cycle of RunInfo.xml"
+        gates.append(Gate("structure", accepted or not problems, text, needed, bool(problems)))
+    return gates
+
+
+def _look(context: Context, tick: Callable[[], None]) -> Iterator[tree.Entry]:
+    return tree.look(
+        context.folder,
+        lake_prefix=context.run.prefix,
+        excluder=context.excluder,
+        block_special=context.instrument.special_files == "block",
+        on_entry=tick,
+    )

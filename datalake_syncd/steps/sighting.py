@@ -1,0 +1,124 @@
+"""Sighting: which folders of a source are runs, and what became of those that we know."""
+
+from __future__ import annotations
+
+import logging
+import stat
+from pathlib import Path
+
+from datalake_syncd.adapters.ledger import Run
+from datalake_syncd.config import Instrument
+from datalake_syncd.core.model import Status, Step
+from datalake_syncd.core.names import escape, lake_name_problem
+from datalake_syncd.steps.context import lake_id, run_prefix
+from datalake_syncd.steps.service import Service
+
+GONE = "published; the folder is no longer on the source (not pruned by this service)"
+VANISHED = "the folder vanished from the source before it was published"
+RETURNED = "a folder came back under the name of this run, which was published and pruned"
+
+
+def sight(service: Service, name: str, instrument: Instrument, folder_name: str) -> Run | None:
+    """Make the row of a folder that is new, or give the one that is known; None: not a run."""
+    known = service.ledger.runs.get(name, folder_name)
+    if known is not None:
+        return known
+    reason, next_step = _refusal(service, instrument, folder_name)
+    blocked = reason is not None
+    run = service.ledger.runs.add(
+        name,
+        folder_name,
+        prefix=run_prefix(instrument, folder_name),
+        now=service.wall(),
+        reason=reason or "just sighted",
+        status=Status.BLOCKED if blocked else Status.WAITING,
+        next_step=next_step,
+        lake=lake_id(service.config),
+    )
+    service.log(
+        logging.ERROR if blocked else logging.INFO,
+        "run.blocked" if blocked else "run.sighted",
+        reason or f"first seen in {instrument.source}",
+        run=run.key,
+        instrument=name,
+        step="sighted",
+    )
+    return run
+
+
+def _refusal(
+    service: Service, instrument: Instrument, folder_name: str
+) -> tuple[str | None, str | None]:
+    """Why a new folder can't be carried at all: (reason, next step)."""
+    path: Path = instrument.source / folder_name
+    if stat.S_ISLNK(path.lstat().st_mode):
+        return "the run folder is a symbolic link; links are never followed", (
+            "put the real folder there and remove the link"
+        )
+    prefix = run_prefix(instrument, folder_name)
+    problem = lake_name_problem(folder_name, prefix)
+    if problem is not None:
+        return f"the folder's name {problem[1]}", "rename the folder"
+    other = service.ledger.runs.at_prefix(lake_id(service.config), prefix)
+    if other is not None:
+        return f"{other.key} already goes to {escape(prefix)} in the lake", (
+            "two runs with one name: rename one of the folders, or give the instruments "
+            "different destinations"
+        )
+    return None, None
+
+
+def returned(service: Service, run: Run) -> None:
+    """A folder is back under the name of a run that was pruned: a person decides."""
+    if run.pruned_at is None or run.status is Status.RUNNING or "returned" in run.accepted:
+        return
+    reason = RETURNED
+    if run.status is Status.BLOCKED and run.reason == reason:
+        return
+    service.ledger.runs.move(
+        run,
+        now=service.wall(),
+        event="run.returned",
+        message=reason,
+        status=Status.BLOCKED,
+        reason=reason,
+        next_step=(
+            "if it is another run, rename the folder; to carry what changed as a new generation: "
+            f"datalake-syncd release {run.key}"
+        ),
+    )
+    service.log(
+        logging.ERROR, "run.blocked", reason, run=run.key, instrument=run.instrument, step="prune"
+    )
+
+
+def vanished(service: Service, run: Run) -> None:
+    """The source answers and the folder is not there: say so, forget nothing."""
+    if run.pruned_at is not None or run.status is Status.RUNNING:
+        return
+    if run.published_at is not None:
+        if run.reason != GONE and run.done in (Step.PUBLISH, Step.SIGHTED):
+            service.ledger.runs.move(
+                run,
+                now=service.wall(),
+                event="run.gone",
+                message=GONE,
+                done=Step.PUBLISH,
+                status=Status.FINISHED,
+                reason=GONE,
+            )
+        return
+    reason = VANISHED
+    if run.status is Status.BLOCKED and run.reason == reason:
+        return
+    service.ledger.runs.move(
+        run,
+        now=service.wall(),
+        event="run.vanished",
+        message=reason,
+        done=Step.SIGHTED,
+        status=Status.BLOCKED,
+        reason=reason,
+        next_step="bring the folder back under its name; the run goes on by itself then",
+    )
+    service.log(logging.ERROR, "run.vanished", reason, run=run.key, instrument=run.instrument)

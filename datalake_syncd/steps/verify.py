@@ -1,0 +1,168 @@
+"""Verify: the lake's own list against the manifest, and bytes read back where that is no proof."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from datalake_syncd.adapters import tree
+from datalake_syncd.adapters.failpoints import FailPoint, reach
+from datalake_syncd.core.errors import NeedsPerson, SourceChanged, Stopped
+from datalake_syncd.core.manifest import Comparison, Verdict, judge
+from datalake_syncd.core.model import Blob, ManifestFile, Proof, Step
+from datalake_syncd.core.names import escape
+from datalake_syncd.steps import listing
+from datalake_syncd.steps.context import Answer, Back, Context, Done
+from datalake_syncd.steps.progress import Meter
+
+#: What is missing or differs is sent again so often; then a person is needed.
+MAX_ROUNDS = 3
+_READERS = 4
+
+
+def verify(context: Context) -> Answer:
+    """Prove every file of the manifest in the lake, then look once more at the source."""
+    listing.refresh(context)
+    result = listing.compare(context, context.needed_proof)
+    if result.counts[Verdict.UNPROVEN]:
+        read_back_unproven(context)
+        listing.refresh(context)
+        result = listing.compare(context, context.needed_proof)
+    if not result.clean:
+        return _again(context, result)
+    _source_unchanged(context)
+    reach(FailPoint.EFFECT_VERIFY)
+    return Done(
+        "verify.proven",
+        f"{result.sentence()}; weakest proof: {(result.weakest or Proof.NONE).value}",
+        data={"proven": result.proven, "bytes": result.bytes_proven, "extra": result.extra_named},
+        columns={
+            "files_proven": result.proven,
+            "proof": result.weakest or Proof.NONE,
+            "rounds": 0,
+        },
+    )
+
+
+def _again(context: Context, result: Comparison) -> Answer:
+    rounds = context.run.rounds + 1
+    data = {verdict.value: names for verdict, names in result.named.items() if names}
+    if rounds >= MAX_ROUNDS:
+        raise NeedsPerson(
+            f"after {rounds} rounds the lake still does not hold this run: {result.sentence()}",
+            why="what was sent again and again still is not what the instrument wrote",
+            next_step=(
+                "look for a second writer in the container, a proxy or bad memory on the way; "
+                f"then: datalake-syncd retry {escape(context.run.key)}"
+            ),
+        )
+    return Back(
+        Step.SETTLE,
+        "verify.mismatch",
+        f"not all there yet: {result.sentence()}; what is missing or differs is sent again",
+        data=data,
+        columns={"rounds": rounds},
+    )
+
+
+def read_back_unproven(context: Context) -> None:
+    """Read every unproven blob from the lake and hash it; writes the proofs down."""
+    needed = context.needed_proof
+    unproven = 0
+    size = 0
+    for page in listing.pairs(context):
+        for file, blob in page:
+            if judge(file, blob, needed=needed)[0] is Verdict.UNPROVEN and file.md5 is not None:
+                unproven += 1
+                size += file.stat.size
+    context.log(
+        logging.INFO,
+        "verify.read-back",
+        f"reading {unproven} blobs back from the lake",
+        step="verify",
+        files=unproven,
+        bytes=size,
+    )
+    meter = Meter(context, context.run.files, size)
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="read-back") as readers:
+        open_reads: set[Future[tuple[str, Proof, str]]] = set()
+        try:
+            for page in listing.pairs(context):
+                for file, blob in page:
+                    wanted = judge(file, blob, needed=needed)[0] is Verdict.UNPROVEN
+                    if not wanted or blob is None or file.md5 is None:
+                        continue
+                    open_reads.add(readers.submit(_read_back, context, file, blob, meter))
+                    if len(open_reads) >= 4 * _READERS:
+                        open_reads = _collect(context, open_reads, meter)
+            while open_reads:
+                open_reads = _collect(context, open_reads, meter)
+        finally:
+            for one in open_reads:
+                one.cancel()
+
+
+def _collect(
+    context: Context, reads: set[Future[tuple[str, Proof, str]]], meter: Meter
+) -> set[Future[tuple[str, Proof, str]]]:
+    finished, rest = wait(reads, timeout=1.0, return_when=FIRST_COMPLETED)
+    if context.should_stop():
+        raise Stopped
+    proofs = [one.result() for one in finished]
+    context.ledger.files.write_proofs(context.run.id, (p for p in proofs if p[1].rank > 0))
+    meter.proven += len(proofs)
+    meter.write(0)
+    return rest
+
+
+def _read_back(
+    context: Context, file: ManifestFile, blob: Blob, meter: Meter
+) -> tuple[str, Proof, str]:
+    def on_bytes(count: int) -> None:
+        meter.sent_bytes += count
+
+    # Once more before the blob is called bad: the flip may have happened on the way back.
+    seen = None
+    for _ in range(2):
+        seen = context.lake.hash(
+            blob.name, on_bytes=on_bytes, should_stop=context.should_stop, etag=blob.etag
+        )
+        if seen is None:
+            return file.path, Proof.NONE, blob.etag  # gone since the listing
+        if (seen.md5, seen.size) == (file.md5, file.stat.size):
+            return file.path, Proof.READ_BACK, seen.etag
+    context.ledger.files.mark_bad(context.run.id, file.path, blob.etag)
+    context.log(
+        logging.ERROR,
+        "verify.bad-blob",
+        f"{escape(file.lake_path)} holds other bytes in the lake than it claims; it is sent again",
+        step="verify",
+        stored_md5=blob.md5,
+        read_md5=None if seen is None else seen.md5,
+        ours=file.md5,
+    )
+    return file.path, Proof.NONE, blob.etag
+
+
+def _source_unchanged(context: Context) -> None:
+    """One full look: what was proven is still what is on the disk."""
+
+    def look(tick: object) -> tree.Look:
+        sum_ = tree.Look()
+        for entry in tree.look(
+            context.folder,
+            lake_prefix=context.run.prefix,
+            excluder=context.excluder,
+            block_special=context.instrument.special_files == "block",
+            on_entry=tick,  # type: ignore[arg-type]
+        ):
+            sum_.add(entry)
+        return sum_
+
+    now = context.patience.call(look)
+    if now.digest != context.run.tree_digest:
+        raise SourceChanged(
+            f"the run changed after it was carried ({now.files} files, {now.bytes} bytes now; "
+            f"{context.run.files} files, {context.run.bytes} bytes then)",
+            why="it is settled and carried again; only what changed is sent",
+        )

@@ -1,0 +1,305 @@
+"""Watching one instrument: the periodic scan is the truth, events only make it sooner."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from datalake_syncd.adapters import mounts
+from datalake_syncd.adapters.events import Observer
+from datalake_syncd.adapters.failpoints import FailPoint, reach
+from datalake_syncd.adapters.ledger import InstrumentRow, LedgerFull, Run, StaleTransition
+from datalake_syncd.adapters.patience import Patience
+from datalake_syncd.config import Instrument
+from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SourceOffline, SyncdError
+from datalake_syncd.core.kinds import KINDS
+from datalake_syncd.core.model import Status, Step
+from datalake_syncd.core.names import escape
+from datalake_syncd.steps import settle, sighting, source
+from datalake_syncd.steps.attach_sheet import SheetNames, find_sheet, is_attached, list_sheets
+from datalake_syncd.steps.context import lake_id, run_prefix
+from datalake_syncd.steps.service import PATIENCE, Service
+
+#: Sheets of published runs are compared with what was attached every so many scans.
+_SHEET_SCANS = 10
+_SOONEST = 0.2
+
+
+class Watcher:
+    """Scans one instrument; ``run`` is a thread's body, ``scan`` one pass."""
+
+    def __init__(self, service: Service, name: str) -> None:
+        self._service = service
+        self._name = name
+        self._memories: dict[str, settle.Memory] = {}
+        self._patience = Patience(name, PATIENCE)
+        self._sheet_patience = Patience(f"sample sheets of {name}", PATIENCE)
+        self._scans = 0
+        self._sheet_trouble: str | None = None
+        self.wake = threading.Event()
+        self.stopping = threading.Event()
+        self._observer = Observer(self.wake.set)
+
+    @property
+    def _instrument(self) -> Instrument:
+        return self._service.config.instruments[self._name]
+
+    def run(self) -> None:
+        """Scan until this watcher or the service stops."""
+        while not (self.stopping.is_set() or self._service.stopping.is_set()):
+            next_look = self.safe_scan()
+            interval = self._service.config.daemon.scan_interval
+            wait = interval if next_look is None else min(interval, max(next_look, _SOONEST))
+            self.wake.wait(wait)
+            self.wake.clear()
+            self.stopping.wait(_SOONEST)  # a burst of events is one scan
+        self._observer.stop()
+
+    def stop(self) -> None:
+        """Ask the thread to end."""
+        self.stopping.set()
+        self.wake.set()
+
+    def safe_scan(self) -> float | None:
+        """``scan``, with every error told and none raised."""
+        try:
+            return self.scan()
+        except LedgerFull as error:
+            self._service.ledger_trouble(error)
+        except StaleTransition:
+            return _SOONEST
+        except SyncdError as error:
+            self._say(logging.ERROR, "scan.failed", str(error), next_step=error.next_step)
+        except Exception:
+            self._service.logger.exception(
+                "a scan failed", extra={"event": "scan.bug", "instrument": self._name}
+            )
+        return None
+
+    def scan(self) -> float | None:
+        """One pass; gives the seconds until a run is worth a look again, None for the usual."""
+        service, instrument = self._service, self._instrument
+        runs = {run.name: run for run in service.ledger.runs.all(self._name)}
+        on_disk = frozenset(n for n, run in runs.items() if run.pruned_at is None)
+        known = service.ledger.desk.instrument(self._name)
+        try:
+            seen = self._patience.call(lambda tick: source.view(instrument, known, on_disk, tick))
+        except SourceOffline as error:
+            self._offline(known, error)
+            return None
+        self._online(known, seen)
+        kind = KINDS[instrument.kind]
+        next_look: float | None = None
+        present = set(seen.names)
+        for folder_name in seen.names:
+            if service.stopping.is_set() or self.stopping.is_set():
+                return None
+            if not kind.is_run(folder_name):
+                continue
+            run = runs.get(folder_name) or sighting.sight(
+                service, self._name, instrument, folder_name
+            )
+            if run is None:
+                continue
+            look = self._visit(run)
+            if look is not None:
+                next_look = look if next_look is None else min(next_look, look)
+        for gone in (run for n, run in runs.items() if n not in present):
+            sighting.vanished(service, gone)
+        self._sheets()
+        self._after(present, runs)
+        return next_look
+
+    def _visit(self, run: Run) -> float | None:
+        if run.pruned_at is not None:
+            sighting.returned(self._service, run)
+            return None
+        if run.hold_reason is not None:
+            return None
+        if run.done is Step.PUBLISH and run.reason == sighting.GONE:
+            self._service.ledger.runs.set(run, status=Status.READY, reason=None)
+        if run.done is not Step.SIGHTED:
+            return None
+        memory = self._memories.setdefault(run.name, settle.Memory())
+        context = self._service.context(run)
+        row = self._service.ledger.desk.instrument(self._name)
+        learned = row.learned if row is not None else frozenset()
+        try:
+            reach(FailPoint.BEFORE_SETTLE)
+            found = self._patience.call(
+                lambda tick: settle.look_at(context, memory, learned, self._service.monotonic, tick)
+            )
+        except SourceChanged as error:
+            memory.digest = None
+            self._tell(run, Status.WAITING, str(error), None)
+            return None
+        except NeedsPerson as error:
+            memory.digest = None
+            self._tell(run, Status.BLOCKED, str(error), error.next_step)
+            return None
+        if memory.learned - learned:
+            self._service.ledger.desk.update_instrument(
+                self._name, learned=memory.learned | learned
+            )
+        self._record(run, found)
+        return found.next_look
+
+    def _record(self, run: Run, found: settle.Settling) -> None:
+        service = self._service
+        gates = [asdict(gate) for gate in found.gates]
+        if found.settled is None:
+            status = Status.BLOCKED if found.blocked else Status.WAITING
+            step = (
+                "look at the run on the instrument; if it is to be carried as it is: "
+                f"datalake-syncd release {run.key}"
+            )
+            self._tell(run, status, escape(found.reason), step if found.blocked else None, gates)
+            return
+        reach(FailPoint.EFFECT_SETTLE)
+        if found.lost:
+            named = ", ".join(escape(path) for path in found.lost[:5])
+            message = f"{len(found.lost)} files vanished before they were proven: {named}"
+            service.ledger.runs.event(
+                run.id, service.wall(), "run.files-lost", message, {"files": list(found.lost)}
+            )
+            self._say(logging.ERROR, "run.files-lost", message, run=run.key)
+        outcome = found.assessment.outcome
+        message = (
+            f"complete and still: {found.settled['files']} files, "
+            f"{found.settled['bytes']} bytes, outcome {outcome.value}"
+        )
+        service.ledger.runs.move(
+            run,
+            now=service.wall(),
+            event="run.settled",
+            message=message,
+            done=Step.SETTLE,
+            status=Status.READY,
+            attempts=0,
+            settled_at=service.wall(),
+            prefix=run_prefix(self._instrument, run.name),
+            lake=lake_id(service.config),
+            **found.settled,
+        )
+        reach(FailPoint.RECORD_SETTLE)
+        self._memories.pop(run.name, None)
+        self._say(
+            logging.INFO, "run.settled", message, run=run.key, step="settle",
+            files=found.settled["files"], bytes=found.settled["bytes"], outcome=outcome.value,
+        )  # fmt: skip
+        service.work.set()
+
+    def _tell(
+        self,
+        run: Run,
+        status: Status,
+        reason: str,
+        next_step: str | None,
+        gates: list[dict[str, object]] | None = None,
+    ) -> None:
+        """Write a reason down if it is new; a newly blocked run is an alarm, once."""
+        same = (run.status, run.reason) == (status, reason)
+        if same and (gates is None or gates == run.gates):
+            return
+        columns: dict[str, Any] = {} if gates is None else {"gates": gates}
+        if same or (status is Status.WAITING and run.status is Status.WAITING):
+            self._service.ledger.runs.set(run, status=status, reason=reason, **columns)
+            return
+        blocked = status is Status.BLOCKED
+        self._service.ledger.runs.move(
+            run,
+            now=self._service.wall(),
+            event="run.blocked" if blocked else "run.waiting",
+            message=reason,
+            status=status,
+            reason=reason,
+            next_step=next_step,
+            **columns,
+        )
+        self._say(
+            logging.ERROR if blocked else logging.INFO,
+            "run.blocked" if blocked else "run.waiting",
+            reason,
+            run=run.key,
+            step="settle",
+        )
+
+    def _sheets(self) -> None:
+        """A sheet that came, or was edited, after publishing is attached and published."""
+        service, folder = self._service, self._instrument.sample_sheets
+        self._scans += 1
+        if folder is None:
+            return
+        try:
+            listed = self._sheet_patience.call(lambda tick: list_sheets(folder, tick))
+            for run in service.ledger.runs.all(self._name):
+                if _wants_sheet_look(run) and (run.sheet is None or not self._scans % _SHEET_SCANS):
+                    self._sheet_of(run, folder, listed)
+        except (SourceOffline, SourceChanged, NeedsPerson) as error:
+            if self._sheet_trouble != str(error):
+                self._say(logging.WARNING, "sheets.offline", str(error))
+            self._sheet_trouble = str(error)
+        else:
+            self._sheet_trouble = None
+
+    def _sheet_of(self, run: Run, folder: Path, listed: SheetNames) -> None:
+        sheet = self._sheet_patience.call(lambda _tick: find_sheet(folder, run.name, listed))
+        if is_attached(sheet, run.sheet):
+            return
+        what = "came late" if run.sheet is None else "was edited"
+        self._service.ledger.runs.move(
+            run,
+            now=self._service.wall(),
+            event="sheet.changed",
+            message=f"the sample sheet {what}: it is attached and published",
+            done=Step.VERIFY,
+            status=Status.READY,
+        )
+        self._service.work.set()
+
+    def _offline(self, known: InstrumentRow | None, error: SourceOffline) -> None:
+        service = self._service
+        service.set_online(self._name, online=False)
+        if known is None or known.online is not False or known.offline_reason != str(error):
+            since = service.wall()
+            if known is not None and known.online is False and known.offline_since is not None:
+                since = known.offline_since
+            service.ledger.desk.update_instrument(
+                self._name, online=0, offline_since=since, offline_reason=str(error)
+            )
+            self._say(logging.WARNING, "source.offline", str(error), next_step=error.next_step)
+
+    def _online(self, known: InstrumentRow | None, seen: source.SourceView) -> None:
+        self._service.set_online(self._name, online=True)
+        if known is not None and known.online is False:
+            self._say(logging.INFO, "source.online", "the source answers again")
+        if known is None or known.online is not True or known.device != seen.device:
+            self._service.ledger.desk.update_instrument(
+                self._name, online=1, offline_since=None, offline_reason=None, device=seen.device
+            )
+            self._service.work.set()
+
+    def _after(self, present: set[str], runs: dict[str, Run]) -> None:
+        service = self._service
+        row = service.ledger.desk.instrument(self._name)
+        here = sum(1 for name in present if name in runs)
+        columns: dict[str, object] = {"last_scan": service.wall()}
+        if row is not None and here and not row.ever_seen_runs:
+            columns["ever_seen_runs"] = 1
+        service.ledger.desk.update_instrument(self._name, **columns)
+        if not mounts.is_network(self._instrument.source):
+            active = [n for n in self._memories if n in present]
+            trouble = self._observer.watch(self._instrument.source, active)
+            if trouble is not None:
+                self._say(logging.WARNING, "watch.polling", trouble)
+
+    def _say(self, level: int, event: str, message: str, **fields: object) -> None:
+        self._service.log(level, event, message, instrument=self._name, **fields)
+
+
+def _wants_sheet_look(run: Run) -> bool:
+    resting = run.status in (Status.FINISHED, Status.WAITING, Status.READY)
+    return run.done in (Step.PUBLISH, Step.PRUNE) and resting and run.hold_reason is None

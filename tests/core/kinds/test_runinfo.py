@@ -1,0 +1,141 @@
+"""RunInfo.xml and RunParameters.xml of all versions into facts."""
+
+from __future__ import annotations
+
+import pytest
+
+from datalake_syncd.core.kinds.runinfo import (
+    IlluminaFacts,
+    merge,
+    read_run_info,
+    read_run_parameters,
+)
+from datalake_syncd.core.model import RunFacts
+
+READS = '<Reads><Read Number="1" NumCycles="8" IsIndexedRead="N"/></Reads>'
+
+
+def info(inside: str, run: str = 'Id="R" Number="7"') -> bytes:
+    return f'<RunInfo Version="4"><Run {run}>{inside}</Run></RunInfo>'.encode()
+
+
+def test_all_facts_of_a_run_info() -> None:
+    data = info(
+        "<Flowcell>F</Flowcell><Instrument>M1</Instrument><Date>6/24/2020 4:30:24 PM</Date>"
+        '<Reads><Read NumCycles="151" Number="1" IsIndexedRead="N" />'
+        '<Read NumCycles="8" Number="2" IsIndexedRead="Y" /></Reads>'
+        '<FlowcellLayout LaneCount="1" SurfaceCount="2" SwathCount="1" TileCount="14" />'
+    )
+    assert read_run_info(data).facts == IlluminaFacts(
+        run_id="R",
+        run_number="7",
+        instrument_id="M1",
+        flowcell="F",
+        date="6/24/2020 4:30:24 PM",
+        lanes=1,
+        reads=((1, 151, False), (2, 8, True)),
+        tiles=28,
+    )
+
+
+@pytest.mark.parametrize(
+    ("inside", "reads"),
+    [
+        ("", ()),
+        ("<Reads/>", ()),
+        (READS, ((1, 8, False),)),
+        (
+            '<Reads><Read NumCycles="8"/><Read NumCycles="6" IsIndexedRead="Y"/></Reads>',
+            ((1, 8, False), (2, 6, True)),
+        ),
+        ('<Reads><Read NumCycles="8"/><Read/></Reads>', ()),
+        ('<Reads><Read NumCycles="-8"/></Reads>', ()),
+        ('<Reads><Read NumCycles="99999999999999999999"/></Reads>', ()),
+        ('<Reads><Read NumCycles="\u0668"/></Reads>', ()),
+    ],
+)
+def test_reads_are_all_there_or_not_believed(
+    inside: str, reads: tuple[tuple[int, int, bool], ...]
+) -> None:
+    result = read_run_info(info(inside))
+    assert (result.facts.reads, result.problem) == (reads, "")
+
+
+@pytest.mark.parametrize(
+    ("layout", "tiles"),
+    [
+        ('<FlowcellLayout LaneCount="2"/>', None),
+        ('<FlowcellLayout SurfaceCount="2" SwathCount="3" TileCount="12"/>', 72),
+        ('<FlowcellLayout SurfaceCount="0" SwathCount="3" TileCount="12"/>', None),
+        (
+            '<FlowcellLayout SurfaceCount="9" SwathCount="9" TileCount="9"><TileSet><Tiles>'
+            "<Tile>1_1101</Tile><Tile>1_1102</Tile><Tile>2_1101</Tile><Tile>2_1102</Tile>"
+            "</Tiles></TileSet></FlowcellLayout>",
+            2,
+        ),
+        (
+            "<FlowcellLayout><TileSet><Tiles><Tile>1_1101</Tile><Tile>1_1102</Tile>"
+            "<Tile>2_1101</Tile></Tiles></TileSet></FlowcellLayout>",
+            None,
+        ),
+    ],
+)
+def test_tiles_of_each_lane(layout: str, tiles: int | None) -> None:
+    assert read_run_info(info(layout)).facts.tiles == tiles
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"<RunInfo/>", "RunInfo.xml: it has no <Run>"),
+        (b"<RunParameters/>", "RunInfo.xml: its root is <RunParameters>"),
+    ],
+)
+def test_another_document_is_no_run_info(data: bytes, problem: str) -> None:
+    assert read_run_info(data).problem == problem
+
+
+@pytest.mark.parametrize("tag", ["RunID", "RunId", "runid"])
+def test_both_spellings_of_the_run_id(tag: str) -> None:
+    data = f"<RunParameters><{tag}>R</{tag}></RunParameters>".encode()
+    assert read_run_parameters(data).facts.run_id == "R"
+
+
+def test_hiseq_keeps_everything_in_setup_and_blanks_count_for_nothing() -> None:
+    data = (
+        b"<RunParameters><Setup><RunID>R</RunID><Kit><RunId>other</RunId></Kit>"
+        b"<ScannerID>D1</ScannerID><ApplicationName>HCS</ApplicationName>"
+        b"<ApplicationVersion>2.2</ApplicationVersion><RTAVersion>1.18</RTAVersion>"
+        b"<Barcode>F</Barcode><ExperimentName> </ExperimentName></Setup></RunParameters>"
+    )
+    assert read_run_parameters(data).facts == IlluminaFacts(
+        run_id="R", instrument_id="D1", flowcell="F", software="HCS 2.2, RTA 1.18"
+    )
+
+
+@pytest.mark.parametrize(
+    ("inside", "planned"),
+    [
+        (
+            "<PlannedRead1Cycles>75</PlannedRead1Cycles><PlannedRead2Cycles>8</PlannedRead2Cycles>",
+            83,
+        ),
+        ("<PlannedRead1Cycles>75</PlannedRead1Cycles><PlannedCycles>?</PlannedCycles>", None),
+        ('<PlannedReads><Read Cycles="151"/><Read Cycles="8"/></PlannedReads>', 159),
+        ("", None),
+    ],
+)
+def test_planned_cycles(inside: str, planned: int | None) -> None:
+    data = f"<RunParameters>{inside}</RunParameters>".encode()
+    assert read_run_parameters(data).facts.planned_cycles == planned
+
+
+def test_the_first_source_that_knows_a_fact_is_believed() -> None:
+    merged = merge(
+        RunFacts(completed_cycles=0),
+        IlluminaFacts(run_id="info", lanes=2, tiles=3),
+        RunFacts(run_id="parameters", experiment="E", completed_cycles=5),
+    )
+    assert merged == IlluminaFacts(
+        run_id="info", lanes=2, tiles=3, experiment="E", completed_cycles=0
+    )
