@@ -23,7 +23,7 @@ from datalake_syncd.config import Config
 from datalake_syncd.core.errors import SyncdError, UsageError
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.session import configure_logs, load_config, opened
-from datalake_syncd.steps import requests
+from datalake_syncd.steps import requests, sighting
 from datalake_syncd.steps.rederive import rederive
 from datalake_syncd.steps.service import Service, bring_into_force
 from datalake_syncd.steps.stale import report_stale
@@ -189,12 +189,15 @@ class Daemon:
                 thread.start()
 
     def _wake_prunable(self) -> None:
-        """Published runs rest; when pruning is (now) allowed they are looked at again."""
+        """Published runs rest; times and permission to prune may have changed: look again."""
         service = self.service
         for run in service.ledger.runs.all():
             instrument = service.config.instruments.get(run.instrument)
-            resting = (run.done, run.status) == (Step.PUBLISH, Status.FINISHED)
-            if resting and instrument is not None and instrument.prune.enabled:
+            resting = run.done is Step.PUBLISH and run.status in (Status.FINISHED, Status.WAITING)
+            in_trash = run.done is Step.PRUNE and run.status is Status.WAITING
+            if instrument is None or not (in_trash or (resting and instrument.prune.enabled)):
+                continue
+            if run.reason != sighting.GONE:
                 service.ledger.runs.set(run, status=Status.READY, reason=None, not_before=None)
 
     def _say_azcopy(self, config: Config) -> None:

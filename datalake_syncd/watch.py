@@ -17,7 +17,7 @@ from datalake_syncd.config import Instrument
 from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SourceOffline, SyncdError
 from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.model import Status, Step
-from datalake_syncd.core.names import escape
+from datalake_syncd.core.names import escape, escape_once
 from datalake_syncd.steps import settle, sighting, source
 from datalake_syncd.steps.attach_sheet import SheetNames, find_sheet, is_attached, list_sheets
 from datalake_syncd.steps.context import lake_id, run_prefix
@@ -156,7 +156,11 @@ class Watcher:
                 "look at the run on the instrument; if it is to be carried as it is: "
                 f"datalake-syncd release {run.key}"
             )
-            self._tell(run, status, escape(found.reason), step if found.blocked else None, gates)
+            if any(gate.name == "names" and not gate.passed for gate in found.gates):
+                step = "rename, remove or mend what is named; the run goes on by itself then"
+            # Names in the reason are escaped already; twice would double their backslashes.
+            reason = escape_once(found.reason)
+            self._tell(run, status, reason, step if found.blocked else None, gates)
             return
         reach(FailPoint.EFFECT_SETTLE)
         if found.lost:

@@ -43,6 +43,8 @@ class FailPoint(StrEnum):
     TRASH_FILE_UNLINKED = "trash-file-unlinked"
     TRASH_EMPTIED = "trash-emptied"
     RECORD_TRASH = "record-trash"
+    PRUNE_BROUGHT_BACK = "prune-brought-back"
+    UNDO_RENAMED = "undo-renamed"
 
 
 def reach(point: FailPoint | str) -> None:

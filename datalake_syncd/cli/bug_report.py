@@ -44,5 +44,9 @@ def report(error: BaseException) -> str:
         "",
         *"".join(traceback.format_exception(error)).splitlines(),
     ]
-    shown = Redactor().clean("\n".join(lines)).split("\n")
-    return "\n".join(map(escape_once, shown)) + "\n"
+    return redacted("\n".join(lines)) + "\n"
+
+
+def redacted(text: str) -> str:
+    """The text without what looks like a secret, and without what a terminal would obey."""
+    return "\n".join(map(escape_once, Redactor().clean(text).split("\n")))

@@ -59,11 +59,11 @@ def _judged(work: Callable[[], int | None], *, as_json: bool) -> int:
         show_error(error.what, error.why, error.next_step, as_json=as_json)
         return USAGE if isinstance(error, UsageError) else ATTENTION
     except Exception as error:  # noqa: BLE001 - the last stop: a bug is told, with its trace
-        from datalake_syncd.cli.bug_report import write_report
+        from datalake_syncd.cli.bug_report import redacted, write_report
 
         place = write_report(error)
         show_error(
-            f"an error in datalake-syncd itself: {type(error).__name__}: {error}",
+            f"an error in datalake-syncd itself: {redacted(f'{type(error).__name__}: {error}')}",
             "this must not happen, whatever was asked for",
             f"please send in the report {place}" if place else "please report it with this trace",
             as_json=as_json,

@@ -97,6 +97,20 @@ def reading(settings: Settings) -> Iterator[Ledger]:
         ledger.close()
 
 
+@contextmanager
+def reading_if_there(settings: Settings) -> Iterator[Ledger | None]:
+    """As `reading`; None on a machine that has no ledger, where the lake alone must do."""
+    try:
+        there = (settings.state_dir / LEDGER).is_file()
+    except OSError:
+        there = True  # and `reading` says what is wrong with it
+    if not there:
+        yield None
+        return
+    with reading(settings) as ledger:
+        yield ledger
+
+
 def _must_be_readable(state_dir: Path) -> None:
     """SQLite says "unable to open" for everything; a person wants to know what it is."""
     for place, wanted in ((state_dir, os.X_OK), (state_dir / LEDGER, os.R_OK)):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +10,10 @@ import click
 
 from datalake_syncd.cli.exits import ATTENTION, FINE
 from datalake_syncd.cli.places import Settings, read_settings, reading
+from datalake_syncd.cli.prune_preview import document, lines, preview, refusals_without_files
+from datalake_syncd.cli.request import ask, load_config, told
 from datalake_syncd.cli.run_names import find_run, run_argument
-from datalake_syncd.cli.terminal import console, counted, emit, moment, say
+from datalake_syncd.cli.terminal import activity, counted, emit, moment, say
 from datalake_syncd.core.durations import format_bytes, format_duration
 from datalake_syncd.core.errors import SyncdError
 from datalake_syncd.core.model import Status, Step
@@ -22,6 +22,7 @@ from datalake_syncd.core.names import escape, escape_once
 if TYPE_CHECKING:
     from datalake_syncd.adapters.ledger import Ledger, Run
     from datalake_syncd.config import Config
+    from datalake_syncd.core.pruning import PlanItem
 
 
 @click.command("prune")
@@ -37,16 +38,14 @@ def command(path: Path, run: str | None, *, dry_run: bool, as_json: bool) -> int
     daily limit does not stop a run that is named. --dry-run reads all files of these runs, as
     pruning itself does, and changes nothing. Ends with 1 when RUN is not, or would not be, pruned.
     """
-    from datalake_syncd.cli.request import load_config
-
     settings, config = read_settings(path), load_config(path)
+    if not dry_run and run is None:
+        return _told(_prune_all(path, settings, config), as_json=as_json)
     with reading(settings) as ledger:
         runs = [find_run(ledger, run)] if run is not None else _candidates(config, ledger)
         if dry_run:
             return _preview(config, ledger, runs, named=run is not None, as_json=as_json)
-        if run is None:
-            runs = [one for one in runs if _may_go(config, ledger, one)]
-    return _prune(path, settings, runs, named=run is not None, as_json=as_json)
+    return _told([_prune(path, settings, runs[0])], as_json=as_json)
 
 
 def _candidates(config: Config, ledger: Ledger) -> list[Run]:
@@ -61,20 +60,10 @@ def _candidates(config: Config, ledger: Ledger) -> list[Run]:
     ]
 
 
-def _may_go(config: Config, ledger: Ledger, run: Run) -> bool:
-    from datalake_syncd.cli.prune_preview import refusals_without_files
-
-    return not refusals_without_files(config, ledger, run, person_asked=False)
-
-
-def _preview(
-    config: Config, ledger: Ledger, runs: list[Run], *, named: bool, as_json: bool
-) -> int:
-    from datalake_syncd.cli.prune_preview import document, lines, preview
-
+def _preview(config: Config, ledger: Ledger, runs: list[Run], *, named: bool, as_json: bool) -> int:
     found = []
     for run in runs:
-        with _sign_of_life(f"reading and hashing {escape(run.key)}"):
+        with activity(f"reading and hashing {escape(run.key)}"):
             one = preview(config, ledger, run, person_asked=named)
         found.append(one)
         if not as_json:
@@ -88,72 +77,70 @@ def _preview(
         if not runs:
             say("No published run is on the disk of an instrument that prunes.")
         else:
-            say(f"{len(going)} of {counted(len(runs), 'run')} would go: "
-                f"{counted(files, 'file')}, {format_bytes(size)}. Nothing was changed.")  # fmt: skip
+            total = f"{counted(files, 'file')}, {format_bytes(size)}"
+            say(f"{len(going)} of {counted(len(runs), 'run')} would go: {total}.",
+                "Nothing was changed.")  # fmt: skip
     return ATTENTION if named and not going else FINE
 
 
-def _prune(
-    path: Path, settings: Settings, runs: list[Run], *, named: bool, as_json: bool
-) -> int:
-    from datalake_syncd.cli.request import ask, told
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What became of one run; ``items`` are the files that went."""
 
+    run: Run
+    answer: str
+    error: SyncdError | None = None
+    items: tuple[PlanItem, ...] = ()
+
+    def document(self) -> dict[str, object]:
+        return {
+            "run": self.run.key,
+            "pruned": self.error is None,
+            "answer": self.answer,
+            "items": [
+                {"path": one.path, "size": one.stat.size, "md5": one.md5} for one in self.items
+            ],
+        }
+
+
+def _prune(path: Path, settings: Settings, run: Run) -> _Result:
+    """Have one run pruned, by the daemon or here."""
+    key = escape(run.key)
+    with activity(f"pruning {key}") as tell:
+
+        def on_wait(seconds: float, now: Run) -> None:
+            running = now.status is Status.RUNNING
+            doing = "every file is read and hashed again" if running else "waiting for the daemon"
+            tell(f"pruning {key}: {doing}, {format_duration(int(seconds))}")
+
+        answer = " ".join(told(ask(path, settings, run, "prune", on_wait=on_wait), run))
+    with reading(settings) as ledger:
+        pruned = ledger.runs.by_id(run.id).done is Step.PRUNE
+        return _Result(run, answer, None, tuple(ledger.files.plan(run.id)) if pruned else ())
+
+
+def _prune_all(path: Path, settings: Settings, config: Config) -> list[_Result]:
+    """Every run that may go by all rules, the daily limit too; looked at again one by one."""
+    with reading(settings) as ledger:
+        candidates = _candidates(config, ledger)
     results = []
-    for run in runs:
-        life = _Life(run)
-        error: SyncdError | None = None
-        text = ""
-        try:
-            with _sign_of_life(f"pruning {escape(run.key)}") as update:
-                life.update = update
-                text = " ".join(told(ask(path, settings, run, "prune", on_wait=life.tell), run))
-        except SyncdError as refused:
-            error = refused
-            if named:
-                raise
-        results.append((run, error, text))
-        if not as_json:
-            say(escape_once(text if error is None else f"{error} ({error.next_step})"))
-    if as_json:
+    for run in candidates:
         with reading(settings) as ledger:
-            emit({"dry_run": False, "runs": [
-                {"run": run.key, "pruned": error is None,
-                 "answer": text if error is None else str(error),
-                 "items": [] if error is not None else _gone(ledger, run)}
-                for run, error, text in results]})  # fmt: skip
-    elif not runs:
+            now = ledger.runs.by_id(run.id)
+            if refusals_without_files(config, ledger, now, person_asked=False):
+                continue
+        try:
+            results.append(_prune(path, settings, now))
+        except SyncdError as error:
+            results.append(_Result(run, str(error), error))
+    return results
+
+
+def _told(results: list[_Result], *, as_json: bool) -> int:
+    if as_json:
+        emit({"dry_run": False, "runs": [one.document() for one in results]})
+    elif not results:
         say("No run may go now; see why: datalake-syncd prune --dry-run")
-    return ATTENTION if any(error is not None for _, error, _ in results) else FINE
-
-
-def _gone(ledger: Ledger, run: Run) -> list[dict[str, object]]:
-    """The files of the plan that was carried out, as ``--dry-run --json`` lists them."""
-    if ledger.runs.by_id(run.id).done is not Step.PRUNE:
-        return []
-    return [
-        {"path": item.path, "size": item.stat.size, "md5": item.md5}
-        for item in ledger.files.plan(run.id)
-    ]
-
-
-class _Life:
-    """Tells on stderr what the daemon is at."""
-
-    def __init__(self, run: Run) -> None:
-        self._key = escape(run.key)
-        self.update = _nothing
-
-    def tell(self, seconds: float, run: Run) -> None:
-        doing = "every file is read and hashed again"
-        if run.status is not Status.RUNNING:
-            doing = "waiting for the daemon"
-        self.update(f"pruning {self._key}: {doing}, for {format_duration(int(seconds))}")
-
-
-def _nothing(_text: str) -> None:
-    pass
-
-
-@contextmanager
-def _sign_of_life(text: str) -> Iterator[type[object] | object]:
-    yield _nothing
+    else:
+        say(*(escape_once(one.answer) for one in results))
+    return ATTENTION if any(one.error is not None for one in results) else FINE

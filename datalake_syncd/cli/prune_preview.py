@@ -6,7 +6,6 @@ source and the lake are only read.
 
 from __future__ import annotations
 
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -143,5 +142,3 @@ def lines(one: Preview, moment: Callable[[float | None], str]) -> Iterator[str]:
         yield f"{key}: {total} would go to the trash"
     for item in one.items:
         yield f"  {item.stat.size:>16,}  {escape(item.path)}"
-
-

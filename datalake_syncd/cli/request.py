@@ -121,15 +121,12 @@ def _do_it_here(
     path: Path, settings: Settings, run: Run, action: str, argument: str | None
 ) -> Answer:
     """We hold the lock. The request is written down all the same, so that it has a history."""
-    from datalake_syncd.daemon import prune_now
     from datalake_syncd.steps import requests
+    from datalake_syncd.worker import prune_now
 
     if action == "prune":
         _must_be_the_owner(settings.state_dir)
-    actions = {
-        **requests.ACTIONS,
-        "prune": lambda service, run, _argument: prune_now(service, run),
-    }
+    actions = {**requests.ACTIONS, "prune": prune_now}
     ledger = Ledger(settings.state_dir, writable=True)
     try:
         # Nobody else works now: what is "running" died, and is given back as at a start.
@@ -161,10 +158,9 @@ def _must_be_the_owner(state_dir: Path) -> None:
 
 def load_config(path: Path) -> Config:
     """The whole configuration, checked; raises all of its faults."""
-    from datalake_syncd.adapters import mounts
-    from datalake_syncd.config import load
+    from datalake_syncd import session
 
-    return load(path, os.environ, filesystem_type=mounts.filesystem_type)
+    return session.load_config(path)
 
 
 def quiet_service(config: Config, ledger: Ledger) -> Service:

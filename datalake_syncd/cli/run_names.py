@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,6 +14,8 @@ from datalake_syncd.core.names import escape
 
 if TYPE_CHECKING:
     from datalake_syncd.adapters.ledger import Ledger, Run
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def find_run(ledger: Ledger, text: str) -> Run:
@@ -67,6 +70,6 @@ def _complete(ctx: click.Context, _parameter: click.Parameter, given: str) -> li
     return [name for name in names if name.startswith(given) and name.isprintable()]
 
 
-def run_argument(*, required: bool = True) -> Any:
+def run_argument(*, required: bool = True) -> Callable[[_Function], _Function]:
     """The argument RUN of a command, with completion."""
     return click.argument("run", metavar="RUN", required=required, shell_complete=_complete)

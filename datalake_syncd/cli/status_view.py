@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from datalake_syncd.cli.status_report import Report, delivered
+from datalake_syncd.cli.status_report import Report
 from datalake_syncd.cli.terminal import ago, command, counted, with_run
 from datalake_syncd.core.durations import format_bytes, format_duration
 from datalake_syncd.core.model import Outcome, Status, Step
@@ -202,7 +202,7 @@ def _bar(progress: Progress, now: float) -> Table:
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=_BAR)
     grid.add_column(overflow="fold")
-    bar = ProgressBar(total=1.0, completed=share, width=_BAR)
+    bar = ProgressBar(total=1.0, completed=share, width=_BAR, complete_style="green")
     grid.add_row(bar, Text(", ".join(parts)))
     return grid
 

@@ -7,6 +7,8 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from datalake_syncd.core.durations import format_duration, iso
@@ -14,6 +16,7 @@ from datalake_syncd.core.names import escape, escape_once
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress, TaskID
 
 #: Columns where nobody looks at a terminal: mails of cron, files, pipes.
 _WIDTH_ELSEWHERE = 120
@@ -94,3 +97,59 @@ def iso_or_none(then: float | None) -> str | None:
 def counted(number: int, one: str, many: str | None = None) -> str:
     """``1 file``, ``2 files``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+@contextmanager
+def activity(text: str) -> Iterator[Callable[[str], None]]:
+    """A line on stderr that shows that something goes on; gives a function that changes it.
+
+    Only on a terminal: a log or a mail has no use for it.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _text: None
+        return
+    from rich.text import Text
+
+    with console(stderr=True).status(Text(text)) as line:
+        yield lambda told: line.update(Text(told))
+
+
+class ByteProgress:
+    """A bar of bytes on stderr, only on a terminal; safe to call from several threads."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> ByteProgress:
+        if sys.stderr.isatty():
+            from rich import progress
+
+            self._bar = progress.Progress(
+                progress.TextColumn("{task.description}", markup=False),
+                progress.BarColumn(),
+                progress.TaskProgressColumn(),
+                progress.DownloadColumn(binary_units=True),
+                progress.TransferSpeedColumn(),
+                progress.TimeRemainingColumn(),
+                console=console(stderr=True),
+                transient=True,
+            )
+            self._task = self._bar.add_task(self._title, total=None)
+            self._bar.start()
+        return self
+
+    def total(self, count: int) -> None:
+        """So many bytes are to come."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, total=count)
+
+    def advance(self, count: int) -> None:
+        """So many more bytes came; a negative count takes back what must come again."""
+        if self._bar is not None and self._task is not None:
+            self._bar.advance(self._task, count)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()

@@ -119,6 +119,9 @@ def _without(context: Context) -> Answer:
     if context.run.sheet is not None:
         # Attached before; that it is no longer in the folder takes nothing away.
         return Done("sheet.kept", "the attached sample sheet stays", columns={})
+    adopted = _adopted(context)
+    if adopted is not None:
+        return adopted
     if required:
         folder = context.instrument.sample_sheets
         return Wait(
@@ -126,6 +129,24 @@ def _without(context: Context) -> Answer:
             context.config.daemon.scan_interval,
         )
     return Done("sheet.none", "no sample sheet yet; it is attached when it comes")
+
+
+def _adopted(context: Context) -> Done | None:
+    """A sheet that the lake has and no file of the run explains was attached before us.
+
+    By an earlier ledger that was lost, or by whatever carried runs before this service.
+    """
+    own = context.ledger.files.one(context.run.id, ATTACHED)
+    if own is not None and own.lake_path == ATTACHED:
+        return None
+    seen = context.lake.hash(context.prefix + ATTACHED)
+    if seen is None:
+        return None
+    return Done(
+        "sheet.adopted",
+        f"the lake already has a {ATTACHED} ({seen.size} bytes); it stays",
+        columns={"sheet": {"path": None, "size": seen.size, "md5": seen.md5, "etag": seen.etag}},
+    )
 
 
 def _set_instrument_sheet_aside(context: Context, sheet_md5: str) -> None:
@@ -145,13 +166,12 @@ def _set_instrument_sheet_aside(context: Context, sheet_md5: str) -> None:
             next_step=f"rename {INSTRUMENT_OWN} in the run folder",
         )
     _keep_own(context, own)
-    files.rename_in_lake(run.id, ATTACHED, INSTRUMENT_OWN)
     # Proven by reading it back: small, and then nothing rests on what was claimed.
     name = context.prefix + INSTRUMENT_OWN
     seen = context.lake.hash(name)
     if seen is None or (seen.md5, seen.size) != (own.md5, own.stat.size):
         raise Transient(f"{INSTRUMENT_OWN} does not hold the instrument's sheet yet")
-    files.write_proofs(run.id, [(ATTACHED, Proof.READ_BACK, seen.etag)])
+    files.rename_in_lake(run.id, ATTACHED, INSTRUMENT_OWN, Proof.READ_BACK, seen.etag)
     reach(FailPoint.INSTRUMENT_SHEET_KEPT)
 
 

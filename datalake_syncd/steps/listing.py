@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from datalake_syncd.core.errors import Stopped
-from datalake_syncd.core.manifest import Comparison, judge
+from datalake_syncd.core.manifest import Comparison, Verdict, judge
 from datalake_syncd.core.model import Blob, ManifestFile, Proof
 from datalake_syncd.core.names import escape
-from datalake_syncd.core.sheets import ATTACHED
+from datalake_syncd.core.sheets import ATTACHED, INSTRUMENT_OWN
 from datalake_syncd.steps.context import Context
 
 
@@ -20,6 +20,16 @@ def refresh(context: Context) -> None:
         files.add_listing(run.id, context.prefix, page)
         if context.should_stop():
             raise Stopped
+
+
+def recognise_set_aside_sheet(context: Context) -> None:
+    """With a lost ledger: the instrument's own sheet was brought to its other name before."""
+    files, run = context.ledger.files, context.run
+    own = files.one(run.id, ATTACHED)
+    if own is None or own.lake_path != ATTACHED or own.md5 is not None:
+        return
+    if files.is_listed(run.id, INSTRUMENT_OWN) and files.one(run.id, INSTRUMENT_OWN) is None:
+        files.rename_in_lake(run.id, ATTACHED, INSTRUMENT_OWN)
 
 
 def pairs(
@@ -37,7 +47,9 @@ def compare(context: Context, needed: Proof) -> Comparison:
         for file, blob in page:
             verdict, proof = judge(file, blob, needed=needed)
             etag = blob.etag if blob is not None and proof is not Proof.NONE else None
-            if (proof, etag) != (file.proof, file.proof_etag):
+            # What is not there, or not as sent, keeps its note of having been sent by us.
+            standing = verdict in (Verdict.PROVEN, Verdict.UNPROVEN)
+            if (proof, etag) != (file.proof, file.proof_etag) and (standing or file.proof.rank):
                 proofs.append((file.path, proof, etag))
             result.add(escape(file.path), file.stat.size, verdict, proof)
         context.ledger.files.write_proofs(context.run.id, proofs)

@@ -140,8 +140,10 @@ def _moved(context: Context, plan: list[PlanItem]) -> Answer:
 def empty_trash(context: Context) -> Answer:
     """Unlink the files of the plan once ``trash`` has passed and the lake still has them all."""
     run, source = context.run, context.instrument.source
-    if run.trash is None or run.pruned_at is None:
+    if run.trash is None:
         return Finished()
+    if run.pruned_at is None:
+        return _bring_back(context, "it was being brought back when the service ended")
     rest = run.pruned_at + context.instrument.prune.trash - context.now()
     if rest > 0:
         return Wait(f"in the trash for another {format_duration(rest)}", rest)
@@ -151,7 +153,7 @@ def empty_trash(context: Context) -> Answer:
     plan = context.ledger.files.plan(run.id)
     gone = _gone_from_lake(context, plan)
     if gone:
-        return _rescue(context, gone)
+        return _rescue(context, plan, gone)
     context.ledger.runs.event(
         run.id, context.now(), "trash.emptying", f"{len(plan)} files are unlinked", step="prune"
     )
@@ -195,20 +197,42 @@ def _gone_from_lake(context: Context, plan: list[PlanItem]) -> list[str]:
     return gone
 
 
-def _rescue(context: Context, gone: list[str]) -> Answer:
+def _rescue(context: Context, plan: list[PlanItem], gone: list[str]) -> Answer:
     run = context.run
     named = ", ".join(gone[:5])
-    trash.bring_back(context.instrument.source, run.trash or "", run.name)
+    unlinked = trash.missing(context.instrument.source, run.trash or "", plan)
+    if unlinked:
+        raise NeedsPerson(
+            f"the lake lost or changed files of a run whose trash was being emptied: {named}",
+            why=f"{unlinked} of {len(plan)} files are unlinked here already; the rest stays, and "
+            "no smaller run is made of it",
+            next_step=(
+                "bring the blobs back in the lake (soft delete, versions), then: datalake-syncd "
+                f"retry {escape(run.key)}; what is left here: datalake-syncd undo"
+            ),
+        )
     context.log(
         logging.ERROR,
         "prune.rescued",
-        f"the lake lost or changed files of a run in the trash ({named}); the run is back in its "
-        "place and is carried again",
+        f"the lake lost or changed files of a run in the trash ({named}); it is put back in its "
+        "place and carried again",
         step="prune",
     )
+    # Written down first: after a crash the folder in its place must not look like a stranger.
+    run = context.ledger.runs.set(run, pruned_at=None)
+    why = f"the lake no longer holds {named} as it was proven"
+    return _bring_back(replace(context, run=run), why)
+
+
+def _bring_back(context: Context, why: str) -> Answer:
+    run, source = context.run, context.instrument.source
+    name = run.trash or ""
+    if trash.is_there(source, name, trash=True):
+        trash.bring_back(source, name, run.name)
+    reach(FailPoint.PRUNE_BROUGHT_BACK)
     return Back(
         Step.SIGHTED,
         "prune.rescued",
-        f"brought back from the trash: the lake no longer holds {named} as it was proven",
-        columns={"trash": None, "pruned_at": None},
+        f"brought back from the trash: {why}",
+        columns={"trash": None},
     )

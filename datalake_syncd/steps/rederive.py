@@ -54,7 +54,7 @@ def _markers(service: Service, instrument: Instrument) -> list[str]:
     prefix = f"{instrument.destination}/" if instrument.destination else ""
     kind = KINDS[instrument.kind]
     names = service.force.lake.list_top(prefix)
-    runs = [n.removesuffix(_MARKER) for n in names if n.endswith(_MARKER)]
+    runs = [n.removeprefix(prefix).removesuffix(_MARKER) for n in names if n.endswith(_MARKER)]
     return [run for run in runs if kind.is_run(run)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from datalake_syncd.adapters.failpoints import FailPoint, reach
 from datalake_syncd.adapters.ledger import Request, Run
 from datalake_syncd.adapters.tree import trash
 from datalake_syncd.core.durations import iso
@@ -100,7 +101,7 @@ def _release_returned(service: Service, run: Run) -> str:
 
 def undo(service: Service, run: Run, _argument: str | None) -> str:
     """Bring a run back from the trash, and hold it so that it is not pruned again."""
-    if run.trash is None or run.pruned_at is None:
+    if run.trash is None or run.done is not Step.PRUNE:
         why = "was emptied from the trash already" if run.emptied_at else "is not in the trash"
         raise _refuse(run, why, f"fetch it from the lake: datalake-syncd restore {run.key} DIR")
     if run.status is Status.RUNNING:
@@ -109,12 +110,22 @@ def undo(service: Service, run: Run, _argument: str | None) -> str:
     if instrument is None:
         raise _refuse(run, "belongs to an instrument that is no longer configured", "configure it")
     plan = service.ledger.files.plan(run.id)
-    name = run.trash
-    missing = trash.strangers(instrument.source, name, plan)
-    # Held before the rename: a crash in between must not find it ready for pruning again.
+    source, name = instrument.source, run.trash
+    there = trash.is_there(source, name, trash=True)
+    if not there and run.pruned_at is not None:
+        raise _refuse(
+            run,
+            "was emptied from the trash already",
+            f"fetch it from the lake: datalake-syncd restore {run.key} DIR",
+        )
+    missing = trash.strangers(source, name, plan) if there else []
+    # Written down before the rename: after a crash in between it must neither be found ready
+    # for pruning again, nor look like a stranger's folder in the place of a pruned run.
     hold_reason = "brought back from the trash by a person"
-    run = service.ledger.runs.set(run, hold_reason=hold_reason)
-    trash.bring_back(instrument.source, name, run.name)
+    run = service.ledger.runs.set(run, hold_reason=hold_reason, pruned_at=None)
+    if there:
+        trash.bring_back(source, name, run.name)
+    reach(FailPoint.UNDO_RENAMED)
     service.ledger.runs.move(
         run,
         now=service.wall(),
@@ -165,6 +176,11 @@ def answer(
     except SyncdError as error:
         succeeded = False
         text = "\n".join(p for p in (error.what, error.why, error.next_step) if p)
+    except Exception as error:
+        # Answered all the same: an open request is done again, and fails again, at every start.
+        succeeded = False
+        service.logger.exception("a request failed", extra={"event": "request.bug"})
+        text = f"an error in datalake-syncd itself: {error!r}\nits log has the trace; report it"
     service.ledger.desk.answer(request.id, succeeded=succeeded, answer=text, now=service.wall())
     service.log(
         logging.INFO,

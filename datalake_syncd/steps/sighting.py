@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from datalake_syncd.adapters.ledger import Run
+from datalake_syncd.adapters.tree import trash
 from datalake_syncd.config import Instrument
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.core.names import escape, lake_name_problem
@@ -96,6 +97,8 @@ def vanished(service: Service, run: Run) -> None:
     """The source answers and the folder is not there: say so, forget nothing."""
     if run.pruned_at is not None or run.status is Status.RUNNING:
         return
+    if _in_trash(service, run):
+        return  # our own rename, cut off before its record: the prune step goes on with it
     if run.published_at is not None:
         if run.reason != GONE and run.done in (Step.PUBLISH, Step.SIGHTED):
             service.ledger.runs.move(
@@ -122,3 +125,8 @@ def vanished(service: Service, run: Run) -> None:
         next_step="bring the folder back under its name; the run goes on by itself then",
     )
     service.log(logging.ERROR, "run.vanished", reason, run=run.key, instrument=run.instrument)
+
+
+def _in_trash(service: Service, run: Run) -> bool:
+    source = service.config.instruments[run.instrument].source
+    return run.trash is not None and trash.is_there(source, run.trash, trash=True)

@@ -32,6 +32,7 @@ def transfer(context: Context) -> Answer:
     """Bring every file of the manifest that is not there and equal into the lake."""
     total_files, total_bytes = context.run.files, context.run.bytes
     listing.refresh(context)
+    listing.recognise_set_aside_sheet(context)
     to_send, to_hash, missing_bytes, overwritten = _classify(context)
     _guard_foreign(context, overwritten)
     context.log(

@@ -56,8 +56,8 @@ def check_source_root(root: Path) -> None:
     problem = ""
     if not root.is_absolute():
         problem = "is no absolute path"
-    elif "%" in text:
-        problem = "holds a percent sign, which azcopy decodes as part of an address"
+    elif re.search(r"%(?![0-9A-Fa-f]{2})", text):
+        problem = "holds a percent sign, which azcopy reads as part of an address"
     elif "*" in text:
         problem = "holds an asterisk, which azcopy takes for a pattern"
     elif re.search(r"[\x00-\x1f\x7f]", text):

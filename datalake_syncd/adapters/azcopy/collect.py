@@ -68,7 +68,8 @@ class Collector:
             self._messages[key].append(self._clean(text))
 
     def _clean(self, text: str) -> str:
-        return escape_once(self._redactor.clean(text.strip()[:_KEEP_TEXT]))
+        # Cut after cleaning: half a secret would not be recognised.
+        return escape_once(self._redactor.clean(text.strip()[: 4 * _KEEP_TEXT])[:_KEEP_TEXT])
 
     def read_log(self, folder: Path) -> None:
         """Add what azcopy's log says to the failures; a log that is not there says nothing."""

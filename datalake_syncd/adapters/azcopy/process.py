@@ -87,7 +87,9 @@ def _write_list(path: Path, job: CopyJob) -> None:
     """One path per line, written as it comes."""
     count = 0
     try:
-        with path.open("x", encoding="utf-8", newline="\n") as file:
+        # Names of files are nobody's business: readable by us alone, like all in the folder.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
             for entry in job.entries:
                 _check_entry(entry)
                 file.write(f"{entry}\n")

@@ -45,7 +45,8 @@ def verdict(result: CopyResult, expected: int) -> SyncdError | None:
     # What stops everything first; what a person must mend only when nothing else is wrong,
     # since it will still be there at the next try.
     for cause in Cause:
-        if cause in causes:
+        # A stall says more than the unanswered requests that it ended with.
+        if cause in causes and not (result.stalled and cause is Cause.LAKE):
             return _error(cause, causes[cause], result)
     if result.stalled:
         return _stalled(result)

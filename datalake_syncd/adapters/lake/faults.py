@@ -52,6 +52,14 @@ def told(action: str, access: LakeAccess, secrets: Callable[[], Iterable[str]]) 
         yield
     except AzureError as error:
         raise translated(error, action, access, Redactor(secrets())) from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # The SDK stumbles like this over a 200 from a login page or a proxy.
+        raise LakeUnavailable(
+            f"something that is not the lake answered while {action}",
+            why=f"Its answer can't be read ({type(error).__name__}).",
+            next_step="check for a proxy, firewall or login page between this machine and "
+            f"{access.host}",
+        ) from error
 
 
 def storage_code(error: BaseException) -> str:

@@ -250,6 +250,8 @@ class Lake:
 
 
 def _blob(found: BlobProperties) -> Blob:
+    if not found.etag:
+        raise ValueError("no blob without an ETag")
     stored = found.content_settings.content_md5
     kind = found.blob_type
     return Blob(

@@ -214,10 +214,15 @@ class Files:
             )
 
     def write_proofs(self, run_id: int, batch: Iterable[tuple[str, Proof, str | None]]) -> None:
-        """Write down (path, proof, ETag at which it was seen)."""
+        """Write down (path, proof, ETag at which it was seen).
+
+        That this service sent the file is evidence for one look only: a blob that is written
+        again later has another ETag and must not be taken for ours.
+        """
         with self._db.transaction():
             self._db.execute_many(
-                "UPDATE files SET proof=?, proof_etag=? WHERE run_id=? AND path=?",
+                "UPDATE files SET proof=?, proof_etag=?, sent_over=NULL, single_put=0 "
+                "WHERE run_id=? AND path=?",
                 ((proof.value, etag, run_id, path) for path, proof, etag in batch),
             )
 
@@ -230,13 +235,23 @@ class Files:
                 (etag, run_id, path),
             )
 
-    def rename_in_lake(self, run_id: int, path: str, lake_path: str) -> None:
-        """The file goes to (or lies at) another place below the run in the lake."""
+    def rename_in_lake(
+        self,
+        run_id: int,
+        path: str,
+        lake_path: str,
+        proof: Proof = Proof.NONE,
+        etag: str | None = None,
+    ) -> None:
+        """The file lies at another place below the run in the lake, with what proves it there.
+
+        Both at once: a crash in between would leave a verified run with an unproven file.
+        """
         with self._db.transaction():
             self._db.execute(
-                "UPDATE files SET lake_path=?, proof='none', proof_etag=NULL, sent_over=NULL, "
+                "UPDATE files SET lake_path=?, proof=?, proof_etag=?, sent_over=NULL, "
                 "single_put=0 WHERE run_id=? AND path=?",
-                (lake_path, run_id, path),
+                (lake_path, proof.value, etag, run_id, path),
             )
 
     # --- the lake's listing -----------------------------------------------------------------
@@ -256,6 +271,11 @@ class Files:
                     for b in blobs
                 ),
             )
+
+    def is_listed(self, run_id: int, lake_path: str) -> bool:
+        """Whether the last listing of the run has this blob."""
+        sql = "SELECT 1 FROM listing WHERE run_id=? AND lake_path=?"
+        return self._db.row(sql, (run_id, lake_path)) is not None
 
     def pairs(
         self, run_id: int, prefix: str, todo: str | None = None

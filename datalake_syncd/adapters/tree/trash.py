@@ -136,6 +136,18 @@ def strangers(source: Path, trash_name: str, plan: Sequence[PlanItem]) -> list[s
     return found
 
 
+def missing(source: Path, trash_name: str, plan: Sequence[PlanItem]) -> int:
+    """How many files of the plan are no longer in the trash: emptying it had begun."""
+    if not is_there(source, trash_name, trash=True):
+        return len(plan)
+    with _opened(source) as top, _opened(TRASH, top) as trash, _opened(trash_name, trash) as run:
+        folders = _Folders(run)
+        try:
+            return sum(folders.file(item.path) is None for item in plan)
+        finally:
+            folders.close()
+
+
 def empty(
     source: Path,
     trash_name: str,

@@ -1,0 +1,26 @@
+"""Small file systems for tests, mounted for as long as they are needed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+
+@contextmanager
+def tmpfs(place: Path, size: str) -> Iterator[None]:
+    """A tmpfs over ``place``; skips the test where mounting is not allowed."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"can't mount a tmpfs here: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)

@@ -1,0 +1,187 @@
+"""A proxy between the service and its lake that does harm on request, on loopback only."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qs, urlsplit
+
+_HOP = {"connection", "content-length", "expect", "keep-alive", "transfer-encoding"}
+
+
+@dataclass
+class Request:
+    """One request on its way; a rule may change ``body`` or answer it by ``status``."""
+
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    body: bytes
+    status: int | None = None
+    error: str = "Injected"
+    cut_off: bool = False
+
+    @property
+    def block(self) -> bool:
+        """One block of a blob that goes up in blocks."""
+        return self.method == "PUT" and self.query.get("comp") == ["block"]
+
+    @property
+    def put_blob(self) -> bool:
+        """A whole blob in one request."""
+        return self.method == "PUT" and "comp" not in self.query
+
+
+@dataclass
+class Response:
+    """What the lake answered; a rule may change the body."""
+
+    request: Request
+    status: int
+    body: bytes
+
+
+@dataclass
+class Proxy:
+    """Passes everything on to ``upstream`` (host:port) after ``rule`` and ``answer`` saw it."""
+
+    upstream: str
+    rule: Callable[[Request], None] = lambda _request: None
+    answer: Callable[[Response], None] = lambda _response: None
+    seen: list[tuple[str, str, int]] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_arguments: object) -> None:
+                """Say nothing."""
+
+            def handle_any(self) -> None:
+                proxy._pass_on(self)
+
+            do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = handle_any  # noqa: N815
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 128
+
+            def handle_error(self, *_arguments: object) -> None:
+                """A client that goes away is part of the tests."""
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def account_url(self) -> str:
+        """The lake's account as seen through this proxy."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}/devstoreaccount1"
+
+    def _pass_on(self, handler: BaseHTTPRequestHandler) -> None:
+        request = _read(handler)
+        self.rule(request)
+        if request.cut_off:
+            handler.close_connection = True
+            handler.connection.close()
+            return
+        if request.status is not None:
+            self.seen.append((request.method, request.path, request.status))
+            _refuse(handler, request)
+            return
+        connection = http.client.HTTPConnection(self.upstream, timeout=120)
+        try:
+            connection.putrequest(
+                request.method, handler.path, skip_host=True, skip_accept_encoding=True
+            )
+            for name, value in handler.headers.items():
+                if name.lower() not in _HOP:
+                    connection.putheader(name, value)
+            if request.body or request.method in ("PUT", "POST"):
+                connection.putheader("Content-Length", str(len(request.body)))
+            connection.endheaders(request.body or None)
+            answer = connection.getresponse()
+            response = Response(request, answer.status, answer.read())
+            self.answer(response)
+            self.seen.append((request.method, request.path, response.status))
+            handler.send_response_only(answer.status, answer.reason)
+            for name, value in answer.getheaders():
+                if name.lower() not in _HOP:
+                    handler.send_header(name, value)
+            length = answer.getheader("Content-Length") if request.method == "HEAD" else None
+            handler.send_header("Content-Length", length or str(len(response.body)))
+            handler.end_headers()
+            if request.method != "HEAD":
+                handler.wfile.write(response.body)
+        except OSError:
+            handler.close_connection = True
+        finally:
+            connection.close()
+
+
+def _read(handler: BaseHTTPRequestHandler) -> Request:
+    if "chunked" in handler.headers.get("Transfer-Encoding", "").lower():
+        body = b""
+        while size := int(handler.rfile.readline().split(b";")[0], 16):
+            body += handler.rfile.read(size)
+            handler.rfile.readline()
+        handler.rfile.readline()
+    else:
+        body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+    address = urlsplit(handler.path)
+    return Request(
+        handler.command, address.path, parse_qs(address.query, keep_blank_values=True), body
+    )
+
+
+def _refuse(handler: BaseHTTPRequestHandler, request: Request) -> None:
+    xml = (
+        '<?xml version="1.0" encoding="utf-8"?>'
+        f"<Error><Code>{request.error}</Code><Message>injected</Message></Error>"
+    ).encode()
+    handler.send_response(request.status or 500)
+    handler.send_header("x-ms-error-code", request.error)
+    handler.send_header("Content-Type", "application/xml")
+    handler.send_header("Content-Length", "0" if request.method == "HEAD" else str(len(xml)))
+    handler.end_headers()
+    if request.method != "HEAD":
+        handler.wfile.write(xml)
+
+
+class Times:
+    """True for the first ``times`` calls, counted over all threads."""
+
+    def __init__(self, times: int) -> None:
+        self._left = times
+        self._lock = threading.Lock()
+        self.first: float | None = None
+
+    def __call__(self) -> bool:
+        with self._lock:
+            self.first = self.first or time.monotonic()
+            self._left -= 1
+            return self._left >= 0
+
+
+def flipped(data: bytes) -> bytes:
+    """The same bytes with one bit changed in the middle."""
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
