@@ -24,6 +24,7 @@ from datalake_syncd.core.errors import SyncdError, UsageError
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.session import configure_logs, load_config, opened
 from datalake_syncd.steps import requests, sighting
+from datalake_syncd.steps.health import Health
 from datalake_syncd.steps.rederive import rederive
 from datalake_syncd.steps.service import Service, bring_into_force
 from datalake_syncd.steps.stale import report_stale
@@ -41,7 +42,7 @@ class Daemon:
 
     def __init__(self, config_path: Path, config: Config, ledger: Ledger, logger: logging.Logger):
         self._config_path = config_path
-        self.service = Service(config, ledger, logger)
+        self.service = Service(config, ledger, logger, health=_health())
         self._watchers: dict[str, tuple[Watcher, threading.Thread]] = {}
         self._workers: list[threading.Thread] = []
         self._reload = threading.Event()
@@ -249,7 +250,8 @@ class Daemon:
                 logging.WARNING, "once.unfinished", f"{run.shown_status}: {run.reason}", run=run.key
             )
         offline = [i for i in service.ledger.desk.instruments() if i.configured and not i.online]
-        return 1 if troubled or offline else 0
+        failed = any(watcher.failed for watcher in watchers)
+        return 1 if troubled or offline or failed else 0
 
     def _soon(self) -> Iterator[float]:
         """Seconds until runs that are on the way may go on, failures of this pass left out."""
@@ -264,7 +266,14 @@ class Daemon:
 
 
 def _failed(run: Run) -> bool:
-    return run.status is Status.WAITING and run.attempts > 0
+    """Waiting for something other than time: the login, the source's disk, another try."""
+    return run.status is Status.WAITING and (run.attempts > 0 or run.next_step is not None)
+
+
+def _health() -> Health:
+    """Pauses after a refusal; ``SYNCD_AUTH_PAUSES="1,3"`` (seconds) is for tests and rehearsals."""
+    first, _, later = os.environ.get("SYNCD_AUTH_PAUSES", "").partition(",")
+    return Health(float(first), float(later)) if first and later else Health()
 
 
 def _started(config_path: Path) -> tuple[Config, logging.Logger]:

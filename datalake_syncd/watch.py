@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ class Watcher:
         self._sheet_patience = Patience(f"sample sheets of {name}", PATIENCE)
         self._scans = 0
         self._sheet_trouble: str | None = None
+        self.failed = False
         self.wake = threading.Event()
         self.stopping = threading.Event()
         self._observer = Observer(self.wake.set)
@@ -64,20 +66,23 @@ class Watcher:
         self.wake.set()
 
     def safe_scan(self) -> float | None:
-        """``scan``, with every error told and none raised."""
+        """``scan``, with every error told and none raised; ``failed`` says if there was one."""
+        self.failed = True
+        next_look: float | None = None
         try:
-            return self.scan()
-        except LedgerFull as error:
-            self._service.ledger_trouble(error)
+            next_look = self.scan()
+            self.failed = False
         except StaleTransition:
             return _SOONEST
+        except LedgerFull as error:
+            self._service.ledger_trouble(error)
         except SyncdError as error:
             self._say(logging.ERROR, "scan.failed", str(error), next_step=error.next_step)
         except Exception:
             self._service.logger.exception(
                 "a scan failed", extra={"event": "scan.bug", "instrument": self._name}
             )
-        return None
+        return next_look
 
     def scan(self) -> float | None:
         """One pass; gives the seconds until a run is worth a look again, None for the usual."""
@@ -127,18 +132,21 @@ class Watcher:
         context = self._service.context(run)
         row = self._service.ledger.desk.instrument(self._name)
         learned = row.learned if row is not None else frozenset()
+
+        def look(tick: Callable[[], None]) -> settle.Settling:
+            sighting.check(self._service, self._instrument, run)
+            return settle.look_at(context, memory, learned, self._service.monotonic, tick)
+
         try:
             reach(FailPoint.BEFORE_SETTLE)
-            found = self._patience.call(
-                lambda tick: settle.look_at(context, memory, learned, self._service.monotonic, tick)
-            )
-        except SourceChanged as error:
+            found = self._patience.call(look)
+        except (SourceChanged, SourceOffline, NeedsPerson) as error:
+            if self._patience.stuck:
+                raise  # nothing of this source can be looked at now
             memory.digest = None
-            self._tell(run, Status.WAITING, str(error), None)
-            return None
-        except NeedsPerson as error:
-            memory.digest = None
-            self._tell(run, Status.BLOCKED, str(error), error.next_step)
+            blocked = isinstance(error, NeedsPerson)
+            status = Status.BLOCKED if blocked else Status.WAITING
+            self._tell(run, status, str(error), error.next_step or None)
             return None
         if memory.learned - learned:
             self._service.ledger.desk.update_instrument(
@@ -210,6 +218,7 @@ class Watcher:
             return
         columns: dict[str, Any] = {} if gates is None else {"gates": gates}
         if same or (status is Status.WAITING and run.status is Status.WAITING):
+            columns["next_step"] = next_step
             self._service.ledger.runs.set(run, status=status, reason=reason, **columns)
             return
         blocked = status is Status.BLOCKED

@@ -45,9 +45,14 @@ class Patience:
         self._limit = limit
         self._stuck: threading.Event | None = None
 
+    @property
+    def stuck(self) -> bool:
+        """True while a call that was given up has not come back."""
+        return self._stuck is not None and not self._stuck.is_set()
+
     def call(self, work: Callable[[Callable[[], None]], _Result]) -> _Result:
         """Run ``work(tick)`` and give its result; its exceptions come through."""
-        if self._stuck is not None and not self._stuck.is_set():
+        if self.stuck:
             raise self._no_answer()
         self._stuck = None
         call = _Call(work)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datalake_syncd.adapters.ledger import Ledger
+from datalake_syncd.adapters.ledger import Ledger, LedgerDamaged
 from datalake_syncd.adapters.ledger.database import LEDGER, LOCK
 from datalake_syncd.core.durations import parse_duration
 from datalake_syncd.core.errors import UsageError
@@ -90,7 +90,17 @@ def read_settings(path: Path) -> Settings:
 def reading(settings: Settings) -> Iterator[Ledger]:
     """The ledger, opened for reading; the daemon goes on writing it."""
     _must_be_readable(settings.state_dir)
-    ledger = Ledger(settings.state_dir, writable=False)
+    try:
+        ledger = Ledger(settings.state_dir, writable=False)
+    except LedgerDamaged as error:
+        if "readonly" not in error.what:
+            raise
+        # Nothing is damaged: SQLite has to take back half a transaction, and may not write.
+        raise UsageError(
+            f"the ledger {escape(str(settings.state_dir / LEDGER))} can't be read just now",
+            why="the service was killed in the middle of a write, which has to be taken back first",
+            next_step="start the daemon, or run the command as root or the service's user",
+        ) from error
     try:
         yield ledger
     finally:

@@ -78,12 +78,15 @@ def refusals_without_files(
 def _with_evidence(config: Config, ledger: Ledger, run: Run, *, person_asked: bool) -> Preview:
     from datalake_syncd.steps import evidence
 
+    context = _context(config, ledger, run, person_asked=person_asked)
+    same_disk = _same_disk(context, ledger)
+    if not same_disk.passed:
+        return Preview(run, reasons=(_sentence(same_disk),))
     # The daily limit counts other runs too, which only the real ledger knows.
-    conditions = evidence.gates(_context(config, ledger, run, person_asked=person_asked))
+    conditions = evidence.gates(context)
     with ledger.scratch_copy(run) as scratch:
         context = _context(config, scratch, run, person_asked=person_asked)
-        same_disk = _same_disk(context, ledger)
-        decision = evidence.decide(context, (*conditions, same_disk))
+        decision = evidence.decide(context, conditions)
     if isinstance(decision, PruneRefusal):
         return Preview(run, reasons=decision.reasons)
     return Preview(run, decision.items)

@@ -110,7 +110,7 @@ def _finish(published: Published, folder: Path, done: Restored) -> int:
             say(f"  and {len(done.failed) - _NAMED:,} more; md5sum -c names them all")
         say("Earlier versions may be kept as snapshots or soft-deleted blobs in the lake.")
     say(f"{counted(done.files, 'file')}, {format_bytes(done.bytes)}, restored to {shown}; "
-        "every one of them has the MD5 that it had on the instrument.")  # fmt: skip
+        f"every one of them has the MD5 that {escape(name)} says.")  # fmt: skip
     if published.not_carried:
         say(f"{counted(published.not_carried, 'thing')} of the original folder had not been "
             f"carried (links and the like); {escape(name)} names them.")  # fmt: skip

@@ -57,6 +57,7 @@ class Recorder:
                 self._quietly(
                     status=Status.WAITING,
                     reason=answer.reason,
+                    next_step=None,
                     not_before=self._service.wall() + max(answer.seconds, 0.2),
                     attempts=0,
                 )

@@ -60,7 +60,7 @@ def _markers(service: Service, instrument: Instrument) -> list[str]:
 
 def _add(service: Service, name: str, instrument: Instrument, run_name: str) -> int:
     prefix = f"{instrument.destination}/{run_name}" if instrument.destination else run_name
-    if service.ledger.runs.at_prefix(lake_id(service.config), prefix) is not None:
+    if service.ledger.runs.at_prefix(lake_id(service.config), prefix):
         return 0
     data = service.force.lake.read(f"{prefix}{_MARKER}", 1 << 20)
     time, fields = manifest.parse_marker(data or b"")

@@ -9,6 +9,7 @@ from pathlib import Path
 from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.adapters.tree import trash
 from datalake_syncd.config import Instrument
+from datalake_syncd.core.errors import NeedsPerson
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.core.names import escape, lake_name_problem
 from datalake_syncd.steps.context import lake_id, run_prefix
@@ -24,22 +25,18 @@ def sight(service: Service, name: str, instrument: Instrument, folder_name: str)
     known = service.ledger.runs.get(name, folder_name)
     if known is not None:
         return known
-    reason, next_step = _refusal(service, instrument, folder_name)
-    blocked = reason is not None
     run = service.ledger.runs.add(
         name,
         folder_name,
         prefix=run_prefix(instrument, folder_name),
         now=service.wall(),
-        reason=reason or "just sighted",
-        status=Status.BLOCKED if blocked else Status.WAITING,
-        next_step=next_step,
+        reason="just sighted",
         lake=lake_id(service.config),
     )
     service.log(
-        logging.ERROR if blocked else logging.INFO,
-        "run.blocked" if blocked else "run.sighted",
-        reason or f"first seen in {instrument.source}",
+        logging.INFO,
+        "run.sighted",
+        f"first seen in {instrument.source}",
         run=run.key,
         instrument=name,
         step="sighted",
@@ -47,26 +44,43 @@ def sight(service: Service, name: str, instrument: Instrument, folder_name: str)
     return run
 
 
-def _refusal(
-    service: Service, instrument: Instrument, folder_name: str
-) -> tuple[str | None, str | None]:
-    """Why a new folder can't be carried at all: (reason, next step)."""
-    path: Path = instrument.source / folder_name
-    if stat.S_ISLNK(path.lstat().st_mode):
-        return "the run folder is a symbolic link; links are never followed", (
-            "put the real folder there and remove the link"
+def check(service: Service, instrument: Instrument, run: Run) -> None:
+    """Raise ``NeedsPerson`` when a run can't be carried at all, whatever is in its folder.
+
+    Asked at every look: what is wrong here lasts until a person mends it.
+    """
+    path: Path = instrument.source / run.name
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return  # the look itself tells what is wrong
+    if stat.S_ISLNK(mode):
+        raise NeedsPerson(
+            "the run folder is a symbolic link; links are never followed",
+            next_step="put the real folder there and remove the link",
         )
-    prefix = run_prefix(instrument, folder_name)
-    problem = lake_name_problem(folder_name, prefix)
+    if not stat.S_ISDIR(mode):
+        raise NeedsPerson(
+            "this has the name of a run, and is not a folder",
+            next_step="move it away, or put the run's folder in its place",
+        )
+    prefix = run_prefix(instrument, run.name)
+    problem = lake_name_problem(run.name, prefix)
     if problem is not None:
-        return f"the folder's name {problem[1]}", "rename the folder"
-    other = service.ledger.runs.at_prefix(lake_id(service.config), prefix)
-    if other is not None:
-        return f"{other.key} already goes to {escape(prefix)} in the lake", (
-            "two runs with one name: rename one of the folders, or give the instruments "
-            "different destinations"
-        )
-    return None, None
+        raise NeedsPerson(f"the folder's name {problem[1]}", next_step="rename the folder")
+    for other in service.ledger.runs.at_prefix(lake_id(service.config), prefix):
+        if other.id < run.id and _is_here(service, other):
+            raise NeedsPerson(
+                f"{other.key} already goes to {escape(prefix)} in the lake",
+                next_step="two runs with one name: rename one of the folders, or give the "
+                "instruments different destinations",
+            )
+
+
+def _is_here(service: Service, run: Run) -> bool:
+    """Whether a run may still be carried from its own source."""
+    configured = run.instrument in service.config.instruments
+    return configured and run.pruned_at is None and run.reason not in (GONE, VANISHED)
 
 
 def returned(service: Service, run: Run) -> None:

@@ -421,8 +421,10 @@ def test_an_exception_in_a_callback_ends_azcopy(uploads: Uploads, big: str) -> N
         azcopy_pid(uploads.private)
         raise RuntimeError("bug")
 
+    begun = time.monotonic()
     with pytest.raises(RuntimeError, match="bug"):
         uploads.run(big, settings=SLOW, should_stop=should_stop)
+    assert time.monotonic() - begun < 15, "it waited for the transfer to finish"
     assert len(uploads.cleaned) == 1
 
 

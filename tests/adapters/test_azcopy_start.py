@@ -51,7 +51,7 @@ def test_a_bare_name_is_looked_up_on_path(tmp_path: Path, monkeypatch: pytest.Mo
     script(tmp_path / "azcopy-x", "")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert locate("azcopy-x") == tmp_path / "azcopy-x"
-    with pytest.raises(Transient, match="not found.*on PATH"):
+    with pytest.raises(Transient, match=r"not found.*on PATH"):
         locate("azcopy-y")
 
 

@@ -143,6 +143,32 @@ def test_a_ledger_of_somebody_else(place: Place) -> None:
     assert "sudo" in told.err
 
 
+DIE_IN_A_TRANSACTION = """
+import os, sys
+from pathlib import Path
+from datalake_syncd.adapters.ledger import Ledger
+ledger = Ledger(Path(sys.argv[1]), writable=True)
+# Larger than SQLite's cache, so that half of it is in the file already.
+rows = ((1, "x" * 200 + str(n), 1, 2, 3, 4, 5, None) for n in range(20_000))
+with ledger.database.transaction():
+    ledger.database.execute("PRAGMA cache_size=5")
+    ledger.database.execute_many("INSERT INTO seen VALUES (?,?,?,?,?,?,?,?)", rows)
+    os._exit(9)
+"""
+
+
+def test_a_daemon_that_was_killed_in_a_write_is_no_damage(place: Place) -> None:
+    place.published()
+    died = subprocess.run(
+        [sys.executable, "-c", DIE_IN_A_TRANSACTION, str(place.state)], cwd=REPO, check=False
+    )
+    assert died.returncode == 9
+    assert (place.state / "ledger.sqlite-journal").stat().st_size > 0
+    told = place.call("status")
+    assert "mv " not in told.err, "nobody is told to put a good ledger aside"
+    assert RUN in told.out or "start the daemon" in told.err
+
+
 def test_no_run_yet_is_fine(place: Place) -> None:
     told = place.call("status")
     assert told.code == 0

@@ -178,6 +178,17 @@ def test_dry_run_without_prunable_instruments(place: Place) -> None:
     assert "No published run" in told.out
 
 
+def test_another_disk_at_the_source_is_a_reason_not_to(place: Place) -> None:
+    place.configure("enabled = true", 'keep = "1s"')
+    (place.source / RUN).mkdir()
+    place.published()
+    with place.ledger() as ledger:
+        ledger.desk.update_instrument("nextseq", device=place.source.stat().st_dev + 1)
+    told = place.call("prune", "--dry-run", RUN)
+    assert told.code == 1
+    assert "file system: found another one than at the last scan" in told.out
+
+
 def test_a_lake_that_does_not_answer_is_a_reason_not_to(place: Place) -> None:
     place.configure("enabled = true", 'keep = "1s"')
     (place.source / RUN).mkdir()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from azure.core.exceptions import ResourceNotFoundError
 
-from datalake_syncd.adapters.failpoints import VARIABLE, FailPoint
+from datalake_syncd.adapters.failpoints import FailPoint
 from datalake_syncd.core.model import Proof
 from demo.sequencer import MiSeqRun
 from tests.e2e.lab import MISEQ, Lab, tree_of
@@ -70,7 +70,7 @@ class Scene:
             self.lab.once()
             self.assert_law()
             return False
-        done = self.lab.call("once", expect=None, **{VARIABLE: point.value})
+        done = self.lab.call("once", expect=None, SYNCD_FAILPOINT=point.value)
         expected = (-9,) if must_fire else (-9, 0)
         assert done.returncode in expected, f"{point}: {done.returncode}\n{done.stdout[-5000:]}"
         self.assert_law()

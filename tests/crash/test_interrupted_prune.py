@@ -6,6 +6,7 @@ import pytest
 
 from datalake_syncd.adapters.failpoints import FailPoint
 from tests.crash.scene import PREFIX, Picture, Scene
+from tests.e2e.lab import tree_of
 
 WHOLE = [
     FailPoint.PRUNE_INTENDED,
@@ -64,3 +65,17 @@ def test_a_file_that_was_written_to_meanwhile_brings_the_run_back(
     assert (row.generation, row.status, row.trash) == (2, "finished", None)
     assert scene.read(f"{PREFIX}/InterOp/QMetricsOut.bin") == scene.files["InterOp/QMetricsOut.bin"]
     assert scene.picture().disk == {}
+
+
+def test_what_was_not_carried_stays_when_emptying_goes_on(scene: Scene) -> None:
+    scene.once(FailPoint.TRASH_FILE_UNLINKED)
+    (scene.trashed / "Data/late.txt").write_bytes(b"late")
+    scene.files["Data/late.txt"] = b"late"
+    with (scene.trashed / "InterOp/QMetricsOut.bin").open("ab") as file:
+        file.write(b"and more")
+    scene.files["InterOp/QMetricsOut.bin"] += b"and more"
+    scene.between_generations = True  # what is in the lake is right, and is not all there is
+    scene.once()
+    row = scene.lab.the_run()
+    assert (row.status, row.emptied_at is not None) == ("finished", True)
+    assert sorted(tree_of(scene.trashed)) == ["Data/late.txt", "InterOp/QMetricsOut.bin"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,12 +19,14 @@ SLOWLY = ["cap_mbps = 16", "concurrency = 2"]
 
 
 @pytest.fixture
-def slow(tmp_path: Path, azurite: Azurite, container: str, azcopy_path: Path) -> Scene:
+def slow(tmp_path: Path, azurite: Azurite, container: str, azcopy_path: Path) -> Iterator[Scene]:
     """A run that takes azcopy a while; nothing is pruned."""
     assert azcopy_path.exists()
     lab = Lab(tmp_path, azurite, container, kinds={"miseq": "miseq"})
     lab.configure(azcopy=SLOWLY)
-    return Scene(lab, prune=["enabled = false"], bytes_per_bcl=1_000_000, cycles=(12,))
+    yield Scene(lab, prune=["enabled = false"], bytes_per_bcl=1_000_000, cycles=(12,))
+    for pid in azcopies(lab.state):
+        os.kill(pid, signal.SIGKILL)
 
 
 def large(scene: Scene) -> dict[str, str]:
@@ -34,7 +38,12 @@ def end(scene: Scene, how: signal.Signals) -> tuple[dict[str, str], int, float]:
     """End the daemon in the middle: what had arrived then, its exit code, how long it took."""
     with scene.lab.daemon() as daemon:
         scene.lab.wait_for(lambda: len(large(scene)) >= 3, told="some files in the lake")
-        assert azcopies(scene.lab.state), "not in the middle: azcopy is through"
+        running = azcopies(scene.lab.state)
+        assert running, "not in the middle: azcopy is through"
+        if how is signal.SIGKILL:
+            # One that hangs can't notice that nobody listens to it any more.
+            for pid in running:
+                os.kill(pid, signal.SIGSTOP)
         began = time.monotonic()
         daemon.process.send_signal(how)
         code = daemon.process.wait(60)

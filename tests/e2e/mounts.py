@@ -24,3 +24,19 @@ def tmpfs(place: Path, size: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+@contextmanager
+def unreadable_disk(file: Path) -> Iterator[None]:
+    """Every read of ``file`` fails with EIO, as on a disk with a bad block."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    # Nothing of this process lies at address 0, so a read there is an input/output error.
+    command = ["mount", "--bind", f"/proc/{os.getpid()}/mem", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"can't bind a file here: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(file)], check=True)

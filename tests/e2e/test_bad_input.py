@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.lab import Lab, tree_of
+from tests.e2e.mounts import unreadable_disk
 from tests.e2e.runs import (
     AnyRun,
     expect_alarm,
@@ -148,9 +149,10 @@ def test_a_file_that_is_written_while_it_is_carried_is_carried_again(lab: Lab) -
         assert lab.events(run.name).count("run.published") == 1, "no marker before its time"
     for run in (written, restored):
         assert "run.changed" in lab.events(run.name)
-        assert lab.read(f"miseq-out/{run.name}/big.bin") == (
-            folder_of(lab, run) / "big.bin"
-        ).read_bytes()
+        assert (
+            lab.read(f"miseq-out/{run.name}/big.bin")
+            == (folder_of(lab, run) / "big.bin").read_bytes()
+        )
 
 
 def test_a_run_folder_that_is_a_link_is_not_followed(lab: Lab, tmp_path: Path) -> None:
@@ -179,11 +181,11 @@ def test_a_file_under_the_name_of_a_run_harms_nobody(lab: Lab) -> None:
     folder_of(lab, file).write_text("no folder")
     os.mkfifo(folder_of(lab, pipe))
     write(lab, good)
-    log = lab.once(expect=None)
+    log = lab.once(expect=1)
     expect_published(lab, good)
     for run in (file, pipe):
-        assert not lab.blobs(name_starts_with=f"miseq-out/{run.name}")
-    assert not [line for line in log if line["event"] == "scan.bug"]
+        expect_stopped(lab, run, "blocked", "is not a folder")
+        expect_alarm(log, run, "is not a folder")
     folder_of(lab, file).unlink()
     folder_of(lab, pipe).unlink()
     write(lab, file, pipe)
@@ -222,7 +224,8 @@ def test_two_runs_that_would_meet_in_the_lake_never_mix(lab: Lab) -> None:
     assert (row.done, row.status) == ("sighted", "blocked"), row
     assert f"miseq/{first.name} already goes to miseq-out/{first.name}" in (row.reason or "")
     assert "rename" in (row.next_step or "")
-    assert [line["level"] for line in log if line.get("run") == row.key] == ["ERROR", "WARNING"]
+    levels = [line["level"] for line in log if line.get("run") == row.key]
+    assert levels == ["INFO", "ERROR", "WARNING"], "sighted, blocked, and told at the end"
     # Still so in the next pass, and nothing of the twin was lost or sent.
     lab.once(expect=1)
     assert lab.the_run(twin.name, "second").status == "blocked"
@@ -233,3 +236,17 @@ def test_two_runs_that_would_meet_in_the_lake_never_mix(lab: Lab) -> None:
     lab.once()
     lab.expect_in_lake(twin.files(), f"second-out/{twin.name}")
     expect_published(lab, first)
+
+
+@pytest.mark.root
+def test_a_bad_block_in_one_run_stops_no_other(lab: Lab) -> None:
+    bad, good, other = miseq(1), miseq(9), nextseq(9)
+    write(lab, bad, good, other)
+    with unreadable_disk(folder_of(lab, bad) / "RunInfo.xml"):
+        lab.once(expect=1)
+        expect_published(lab, good)
+        expect_published(lab, other)
+        row = expect_stopped(lab, bad, "waiting", "RunInfo.xml", "Input/output error")
+        assert "check the mount" in (row.next_step or "")
+    lab.once()
+    expect_published(lab, bad)

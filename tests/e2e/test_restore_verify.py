@@ -68,6 +68,15 @@ def test_verify_a_good_run(lab: Lab, files: dict[str, bytes]) -> None:
     assert "all" in lab.call("verify", MISEQ).stdout
 
 
+def test_what_was_read_back_before_is_read_again(lab: Lab) -> None:
+    lab.configure(lake=['proof = "read-back"'])
+    files = tree_of(MiSeqRun(MISEQ).write_all(lab.source()))
+    lab.once()
+    assert lab.the_run().proof == "read-back"
+    assert verify(lab)["read_back"] == 0
+    assert verify(lab, "--read-back")["read_back"] == len(files)
+
+
 def test_verify_names_what_is_missing_different_unproven_and_extra(
     lab: Lab, files: dict[str, bytes]
 ) -> None:

@@ -37,6 +37,7 @@ class Collector:
         self._failures: list[FileFailure] = []
         self._messages: dict[str, list[str]] = {"doubt": [], "Info": [], "Error": [], "": []}
         self._log_notes: list[str] = []
+        self._reasons: dict[str, str] = {}
         self.warnings: list[str] = []
         self.stopped = False
         self.stall_reason = ""
@@ -82,16 +83,22 @@ class Collector:
             try:
                 with path.open(encoding="utf-8", errors="replace") as lines:
                     for source, text in log_reasons(lines):
-                        self._add_reason(known, source, self._clean(text))
+                        self._add_reason(known, source, text)
             except OSError as error:
                 self.warnings.append(f"azcopy's log could not be read: {error.strerror}")
 
     def _add_reason(self, known: dict[str, int], source: str, text: str) -> None:
         if source in known:
             number = known[source]
-            self._failures[number] = replace(self._failures[number], reason=text)
+            self._failures[number] = replace(self._failures[number], reason=self._reason(text))
         elif len(self._log_notes) < _KEEP_MESSAGES:
-            self._log_notes.append(f"{source}: {text}" if source else text)
+            self._log_notes.append(self._clean(f"{source}: {text}" if source else text))
+
+    def _reason(self, text: str) -> str:
+        # Thousands of files fail for the same reason; cleaning is what takes the time.
+        if text not in self._reasons and len(self._reasons) < _KEEP_FAILURES:
+            self._reasons[text] = self._clean(text)
+        return self._reasons.get(text) or self._clean(text)
 
     def result(self, returncode: int, stderr: bytes, seconds: float) -> CopyResult:
         """All of it, once azcopy is gone."""

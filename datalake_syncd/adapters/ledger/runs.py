@@ -54,12 +54,10 @@ class Runs:
         """All run names, for "did you mean"."""
         return [row["name"] for row in self._db.rows("SELECT DISTINCT name FROM runs")]
 
-    def at_prefix(self, lake: str, prefix: str) -> Run | None:
-        """The run that goes to this folder of this lake."""
-        row = self._db.row(
-            "SELECT * FROM runs WHERE prefix=? AND (lake IS NULL OR lake=?)", (prefix, lake)
-        )
-        return None if row is None else run_of(row)
+    def at_prefix(self, lake: str, prefix: str) -> list[Run]:
+        """The runs that go to this folder of this lake, the one that was sighted first first."""
+        sql = "SELECT * FROM runs WHERE prefix=? AND (lake IS NULL OR lake=?) ORDER BY id"
+        return [run_of(row) for row in self._db.rows(sql, (prefix, lake))]
 
     def add(
         self,

@@ -35,23 +35,27 @@ def top_names(folder: Path) -> list[str]:
 
 
 @contextmanager
-def open_regular(path: Path) -> Iterator[tuple[int, os.stat_result]]:
-    """Open a regular file for reading, never a link, FIFO or device; gives (descriptor, stat)."""
+def open_regular(path: Path, shown: str = "") -> Iterator[tuple[int, os.stat_result]]:
+    """Open a regular file for reading, never a link, FIFO or device; gives (descriptor, stat).
+
+    Errors call it ``shown``, or by its bare name.
+    """
+    shown = shown or path.name
     try:
         descriptor = os.open(path, _OPEN_FILE)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):
             raise NeedsPerson(
-                f"{escape(path.name)} is a symbolic link or a special file",
+                f"{escape(shown)} is a symbolic link or a special file",
                 why="only regular files are read",
                 next_step="put the file itself there",
             ) from error
-        raise classify(error, path.name) from error
+        raise classify(error, shown) from error
     try:
         told = os.fstat(descriptor)
         if not stat.S_ISREG(told.st_mode):
             raise NeedsPerson(
-                f"{escape(path.name)} is not a regular file",
+                f"{escape(shown)} is not a regular file",
                 why="only regular files are read",
                 next_step="put the file itself there",
             )
@@ -90,7 +94,7 @@ def hash_file(
     With ``expected``, the file must still be that one, or ``SourceChanged`` names it. A read
     that ends before the size that the file claims is an error too, never a shorter file.
     """
-    with open_regular(root / relative) as (descriptor, told):
+    with open_regular(root / relative, relative) as (descriptor, told):
         before = file_stat(told)
         if expected is not None and before != expected:
             raise SourceChanged(_changed(relative, expected, before))
