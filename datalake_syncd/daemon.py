@@ -25,7 +25,7 @@ from datalake_syncd.core.model import Status, Step
 from datalake_syncd.session import configure_logs, load_config, opened
 from datalake_syncd.steps import requests, sighting
 from datalake_syncd.steps.health import Health
-from datalake_syncd.steps.rederive import rederive
+from datalake_syncd.steps.record import PAUSED
 from datalake_syncd.steps.service import Service, bring_into_force
 from datalake_syncd.steps.stale import report_stale
 from datalake_syncd.watch import Watcher
@@ -45,6 +45,7 @@ class Daemon:
         self.service = Service(config, ledger, logger, health=_health())
         self._watchers: dict[str, tuple[Watcher, threading.Thread]] = {}
         self._workers: list[threading.Thread] = []
+        self._pruning: dict[int, threading.Thread] = {}
         self._reload = threading.Event()
         self._supervised_at = 0.0
 
@@ -62,6 +63,7 @@ class Daemon:
         for folder in leftovers(private):
             tree.clear_private(folder)
         given_back = service.ledger.runs.give_back(service.wall())
+        service.ledger.desk.put(PAUSED, None)
         self._set_instruments(config)
         self._wake_prunable()
         self._say_azcopy(config)
@@ -78,6 +80,14 @@ class Daemon:
                     logging.WARNING,
                     "config.unused",
                     f"[{section}] is read and checked, but this version does not act on it",
+                )
+        for name, one in config.instruments.items():
+            if one.max_silence is not None:
+                service.log(
+                    logging.WARNING,
+                    "config.unused",
+                    "max_silence is read and checked, but this version does not act on it",
+                    instrument=name,
                 )
 
     def run(self) -> None:
@@ -117,7 +127,8 @@ class Daemon:
         for watcher, _ in self._watchers.values():
             watcher.stop()
         until = time.monotonic() + STOP_GRACE
-        for thread in [*self._workers, *(thread for _, thread in self._watchers.values())]:
+        watching = [thread for _, thread in self._watchers.values()]
+        for thread in [*self._workers, *self._pruning.values(), *watching]:
             thread.join(max(0.0, until - time.monotonic()))
             if thread.is_alive():
                 service.log(logging.WARNING, "service.thread-left", f"{thread.name} did not end")
@@ -138,8 +149,6 @@ class Daemon:
         self.service.ledger.desk.set_instruments(
             {name: (one.kind, str(one.source)) for name, one in config.instruments.items()}
         )
-        for name, one in config.instruments.items():
-            rederive(self.service, name, one)
 
     def _take_configuration_in(self) -> None:
         service = self.service
@@ -221,9 +230,16 @@ class Daemon:
 
     def answer_requests(self) -> None:
         """Do what commands asked for."""
-        actions = {**requests.ACTIONS, "prune": prune_now}
         for request in self.service.ledger.desk.open_requests():
-            requests.answer(self.service, request, actions)
+            if request.action != "prune":
+                requests.answer(self.service, request, requests.ACTIONS)
+            elif request.id not in self._pruning:
+                # It may read terabytes: in a thread of its own, so that a hold gets through.
+                prune = {"prune": prune_now}
+                arguments = (self.service, request, prune)
+                thread = threading.Thread(target=requests.answer, args=arguments, daemon=True)
+                self._pruning[request.id] = thread
+                thread.start()
 
     # --- one pass ---------------------------------------------------------------------------
 
@@ -236,6 +252,8 @@ class Daemon:
         while not service.stopping.is_set():
             looks = [watcher.safe_scan() for watcher in watchers]
             self.answer_requests()
+            for thread in self._pruning.values():
+                thread.join()
             while not service.stopping.is_set() and worker.work_once():
                 pass
             waits = [look for look in looks if look is not None]

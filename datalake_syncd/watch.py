@@ -6,7 +6,6 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from datalake_syncd.adapters import mounts
@@ -20,13 +19,14 @@ from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.core.names import escape, escape_once
 from datalake_syncd.steps import settle, sighting, source
-from datalake_syncd.steps.attach_sheet import SheetNames, find_sheet, is_attached, list_sheets
 from datalake_syncd.steps.context import lake_id, run_prefix
+from datalake_syncd.steps.rederive import rederive
 from datalake_syncd.steps.service import PATIENCE, Service
+from datalake_syncd.steps.sheet_watch import SheetWatch
 
-#: Sheets of published runs are compared with what was attached every so many scans.
-_SHEET_SCANS = 10
 _SOONEST = 0.2
+#: The lake is asked what it holds once; when it can't be reached, again after so long (seconds).
+_LEARN_AGAIN = 300.0
 
 
 class Watcher:
@@ -37,9 +37,8 @@ class Watcher:
         self._name = name
         self._memories: dict[str, settle.Memory] = {}
         self._patience = Patience(name, PATIENCE)
-        self._sheet_patience = Patience(f"sample sheets of {name}", PATIENCE)
-        self._scans = 0
-        self._sheet_trouble: str | None = None
+        self._sheets = SheetWatch(service, name)
+        self._learn_at = 0.0
         self.failed = False
         self.wake = threading.Event()
         self.stopping = threading.Event()
@@ -78,10 +77,8 @@ class Watcher:
             self._service.ledger_trouble(error)
         except SyncdError as error:
             self._say(logging.ERROR, "scan.failed", str(error), next_step=error.next_step)
-        except Exception:
-            self._service.logger.exception(
-                "a scan failed", extra={"event": "scan.bug", "instrument": self._name}
-            )
+        except Exception:  # noqa: BLE001 - one instrument's bug must not stop the others
+            self._say(logging.ERROR, "scan.bug", "a scan failed", exc_info=True)
         return next_look
 
     def scan(self) -> float | None:
@@ -96,6 +93,7 @@ class Watcher:
             self._offline(known, error)
             return None
         self._online(known, seen)
+        self._learn_from_lake()
         kind = KINDS[instrument.kind]
         next_look: float | None = None
         present = set(seen.names)
@@ -114,9 +112,16 @@ class Watcher:
                 next_look = look if next_look is None else min(next_look, look)
         for gone in (run for n, run in runs.items() if n not in present):
             sighting.vanished(service, gone)
-        self._sheets()
+        self._sheets.look(self._instrument.sample_sheets)
         self._after(present, runs)
         return next_look
+
+    def _learn_from_lake(self) -> None:
+        """With an empty ledger: which runs were published and are gone from this disk."""
+        now = self._service.monotonic()
+        if now >= self._learn_at:
+            self._learn_at = now + _LEARN_AGAIN
+            rederive(self._service, self._name, self._instrument)
 
     def _visit(self, run: Run) -> float | None:
         if run.pruned_at is not None:
@@ -177,7 +182,13 @@ class Watcher:
             service.ledger.runs.event(
                 run.id, service.wall(), "run.files-lost", message, {"files": list(found.lost)}
             )
-            self._say(logging.ERROR, "run.files-lost", message, run=run.key)
+            self._say(
+                logging.ERROR,
+                "run.files-lost",
+                message,
+                run=run.key,
+                next_step="ask who removed them from the instrument; the rest is carried",
+            )
         outcome = found.assessment.outcome
         message = (
             f"complete and still: {found.settled['files']} files, "
@@ -238,40 +249,8 @@ class Watcher:
             reason,
             run=run.key,
             step="settle",
+            next_step=next_step,
         )
-
-    def _sheets(self) -> None:
-        """A sheet that came, or was edited, after publishing is attached and published."""
-        service, folder = self._service, self._instrument.sample_sheets
-        self._scans += 1
-        if folder is None:
-            return
-        try:
-            listed = self._sheet_patience.call(lambda tick: list_sheets(folder, tick))
-            for run in service.ledger.runs.all(self._name):
-                if _wants_sheet_look(run) and (run.sheet is None or not self._scans % _SHEET_SCANS):
-                    self._sheet_of(run, folder, listed)
-        except (SourceOffline, SourceChanged, NeedsPerson) as error:
-            if self._sheet_trouble != str(error):
-                self._say(logging.WARNING, "sheets.offline", str(error))
-            self._sheet_trouble = str(error)
-        else:
-            self._sheet_trouble = None
-
-    def _sheet_of(self, run: Run, folder: Path, listed: SheetNames) -> None:
-        sheet = self._sheet_patience.call(lambda _tick: find_sheet(folder, run.name, listed))
-        if is_attached(sheet, run.sheet):
-            return
-        what = "came late" if run.sheet is None else "was edited"
-        self._service.ledger.runs.move(
-            run,
-            now=self._service.wall(),
-            event="sheet.changed",
-            message=f"the sample sheet {what}: it is attached and published",
-            done=Step.VERIFY,
-            status=Status.READY,
-        )
-        self._service.work.set()
 
     def _offline(self, known: InstrumentRow | None, error: SourceOffline) -> None:
         service = self._service
@@ -311,8 +290,3 @@ class Watcher:
 
     def _say(self, level: int, event: str, message: str, **fields: object) -> None:
         self._service.log(level, event, message, instrument=self._name, **fields)
-
-
-def _wants_sheet_look(run: Run) -> bool:
-    resting = run.status in (Status.FINISHED, Status.WAITING, Status.READY)
-    return run.done in (Step.PUBLISH, Step.PRUNE) and resting and run.hold_reason is None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 _HOP = {"connection", "content-length", "expect", "keep-alive", "transfer-encoding"}
 
@@ -148,7 +148,10 @@ def _read(handler: BaseHTTPRequestHandler) -> Request:
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
     address = urlsplit(handler.path)
     return Request(
-        handler.command, address.path, parse_qs(address.query, keep_blank_values=True), body
+        handler.command,
+        unquote(address.path),
+        parse_qs(address.query, keep_blank_values=True),
+        body,
     )
 
 

@@ -93,7 +93,7 @@ def configure(
     root.setLevel(level)
     for name in _QUIET:
         # They tell every request, headers included; what matters of it is in our own events.
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(logging.ERROR)
     logging.captureWarnings(capture=True)
 
 

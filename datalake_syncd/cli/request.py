@@ -82,7 +82,7 @@ def _ask_the_daemon(
     argument: str | None,
     on_wait: Callable[[float, Run], None],
 ) -> Answer:
-    ledger = Ledger(settings.state_dir, writable=True)
+    ledger = Ledger(settings.state_dir, writable=True, check=False)
     try:
         number = ledger.desk.ask(action, run.id, argument, time.time())
         began = time.monotonic()

@@ -58,4 +58,11 @@ class SourceChanged(SyncdError):
 
 
 class NeedsPerson(SyncdError):
-    """This run is blocked until a person acts; everybody else goes on."""
+    """This run is blocked until a person acts; everybody else goes on.
+
+    ``gate`` names the condition that a person may release; empty: only mending helps.
+    """
+
+    def __init__(self, what: str, *, why: str = "", next_step: str = "", gate: str = "") -> None:
+        super().__init__(what, why=why, next_step=next_step)
+        self.gate = gate

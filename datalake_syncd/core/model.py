@@ -62,13 +62,17 @@ class Proof(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileStat:
-    """What ``fstat`` says of one file; times in nanoseconds, size in bytes."""
+    """What ``fstat`` says of one file; times in nanoseconds, size in bytes.
+
+    Two are equal when the file is still the same. ``device`` does not count: a share that is
+    mounted again, or a restarted machine, gives another one to the same file.
+    """
 
     size: int
     mtime_ns: int
     ctime_ns: int
     inode: int
-    device: int
+    device: int = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)

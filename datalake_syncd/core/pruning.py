@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from datalake_syncd.core.durations import format_duration
 from datalake_syncd.core.model import Blob, FileStat, Gate, ManifestFile, Outcome, Proof
 
 #: So many files in doubt are named in a refusal; the rest is counted.
@@ -94,8 +95,8 @@ def gates(policy: PrunePolicy, state: PruneState, now: float) -> tuple[Gate, ...
         Gate(
             "kept long enough",
             age is not None and age >= policy.keep,
-            "never published" if age is None else f"{age:.0f} s since publishing",
-            f"{policy.keep:.0f} s (prune.keep)",
+            "never published" if age is None else f"{format_duration(age)} since publishing",
+            f"{format_duration(policy.keep)} (prune.keep)",
         ),
         Gate("not held", state.held is None, state.held or "no hold", "no hold"),
         Gate(

@@ -16,7 +16,7 @@ from typing import Any
 
 from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.failpoints import FailPoint, reach
-from datalake_syncd.core.errors import NeedsPerson, SourceChanged, Transient
+from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SourceOffline, Transient
 from datalake_syncd.core.model import Blob, FileStat, ManifestFile, Proof
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.sheets import ATTACHED, INSTRUMENT_OWN, sheet_name, years
@@ -49,8 +49,17 @@ SheetNames = dict[str, list[str]]
 
 
 def list_sheets(folder: Path, tick: Callable[[], None] = lambda: None) -> SheetNames:
-    """List the sheet folder and the year folders in it, once for all runs."""
-    names = tree.top_names(folder)
+    """List the sheet folder and the year folders in it, once for all runs.
+
+    A folder that is not there is a share that is away, no change of the run.
+    """
+    try:
+        names = tree.top_names(folder)
+    except SourceChanged as error:
+        raise SourceOffline(
+            f"the sample sheets in {escape(str(folder))} can't be listed: {error.what}",
+            next_step="check the mount, or mend sample_sheets; the run goes on by itself",
+        ) from error
     listed: SheetNames = {name: [name] for name in names}
     for year in years(names):
         tick()
@@ -98,11 +107,7 @@ def attach_sheet(context: Context) -> Answer:
             why=f"more than {MAX_SHEET_BYTES} bytes is no sample sheet",
             next_step="put the right file there; the run goes on by itself",
         )
-    md5, _ = context.patience.call(
-        lambda tick: tree.hash_file(
-            sheet.path.parent, sheet.path.name, sheet.stat, on_bytes=lambda _n: tick()
-        )
-    )
+    md5 = context.patience.call(lambda tick: _hash(sheet, tick))
     _set_instrument_sheet_aside(context, md5)
     blob = _upload(context, sheet, md5)
     reach(FailPoint.EFFECT_ATTACH_SHEET)
@@ -112,6 +117,15 @@ def attach_sheet(context: Context) -> Answer:
         data={"sheet": escape(str(sheet.path)), "md5": md5, "bytes": sheet.stat.size},
         columns={"sheet": sheet.record(md5, blob.etag)},
     )
+
+
+def _hash(sheet: Sheet, tick: Callable[[], None]) -> str:
+    try:
+        return tree.hash_file(
+            sheet.path.parent, sheet.path.name, sheet.stat, on_bytes=lambda _n: tick()
+        )[0]
+    except SourceChanged as error:  # the sheet's matter: the run itself stands still
+        raise Transient(f"{escape(str(sheet.path))} is being written just now") from error
 
 
 def _without(context: Context) -> Answer:

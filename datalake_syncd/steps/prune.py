@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import replace
 
+from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.failpoints import FailPoint, reach
 from datalake_syncd.adapters.tree import trash
 from datalake_syncd.core.durations import format_bytes, format_duration, iso
@@ -154,6 +156,7 @@ def empty_trash(context: Context) -> Answer:
     gone = _gone_from_lake(context, plan)
     if gone:
         return _rescue(context, plan, gone)
+    plan = _as_they_are_now(context, plan)
     context.ledger.runs.event(
         run.id, context.now(), "trash.emptying", f"{len(plan)} files are unlinked", step="prune"
     )
@@ -177,6 +180,37 @@ def empty_trash(context: Context) -> Answer:
         data={"freed": done.freed, "left": list(done.left[:1000])},
         columns={"trash": None, "emptied_at": context.now()},
     )
+
+
+def _as_they_are_now(context: Context, plan: list[PlanItem]) -> list[PlanItem]:
+    """The plan with today's stats; a file whose stat is another must still have its MD5.
+
+    Some shares give other inodes after they are mounted again; a chmod changes the ctime.
+    """
+    run, source = context.run, context.instrument.source
+    name = run.trash or ""
+    if not trash.is_there(source, name, trash=True):
+        return plan  # emptied by an earlier try: only the record is missing
+    other = set(trash.strangers(source, name, plan, most=len(plan)))
+    folder = source / trash.TRASH / name
+    now: list[PlanItem] = []
+    for item in plan:
+        if escape(item.path) not in other or not os.path.lexists(folder / item.path):
+            now.append(item)  # the same, or unlinked by an earlier try
+            continue
+        md5, stat = context.patience.call(
+            lambda tick, item=item: tree.hash_file(  # type: ignore[misc]
+                folder, item.path, None, on_bytes=lambda _count: tick()
+            )
+        )
+        if md5 != item.md5:
+            raise NeedsPerson(
+                f"{escape(item.path)} in {trash.TRASH}/{escape(name)} is not what was carried",
+                why="it was written to after the run went to the trash; nothing is unlinked",
+                next_step=f"bring the run back: datalake-syncd undo {escape(run.key)}",
+            )
+        now.append(replace(item, stat=stat))
+    return now
 
 
 def _gone_from_lake(context: Context, plan: list[PlanItem]) -> list[str]:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator
 
 from datalake_syncd.adapters.failpoints import FailPoint, reach
+from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.core import manifest
 from datalake_syncd.core.durations import iso, parse_iso
 from datalake_syncd.core.errors import Transient
@@ -35,7 +36,7 @@ def publish(context: Context) -> Answer:
     label = "" if context.run.outcome is Outcome.GOOD else f" (outcome: {context.run.outcome})"
     return Done(
         "run.published",
-        f"{context.run.prefix}.sync is in the lake: {context.run.files} files, generation "
+        f"{context.run.prefix}.sync is in the lake: {len(lines)} files, generation "
         f"{generation}{label}",
         data={"generation": generation, "outcome": context.run.outcome.value},
         columns={
@@ -57,6 +58,11 @@ def _lines(context: Context) -> Iterator[tuple[str, str]]:
                 yield file.md5, file.lake_path
     if sheet is not None:
         yield sheet["md5"], ATTACHED
+
+
+def _sheet_bytes(run: Run) -> int:
+    """Bytes of an attached sheet: a file of the run in the lake, not on the source."""
+    return 0 if run.sheet is None else int(run.sheet["size"])
 
 
 def _text(lines: list[tuple[str, str]]) -> bytes:
@@ -98,7 +104,13 @@ def _write(
     now = context.now()
     notes = context.ledger.files.notes(run.id)
     header = ManifestHeader(
-        run.name, run.instrument, generation, run.outcome, run.proof, len(lines), run.bytes
+        run.name,
+        run.instrument,
+        generation,
+        run.outcome,
+        run.proof,
+        len(lines),
+        run.bytes + _sheet_bytes(run),
     )
     data = manifest.render_md5(
         header,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 from datalake_syncd.adapters.ledger import LedgerFull, Run, StaleTransition
 from datalake_syncd.core.backoff import delay
-from datalake_syncd.core.durations import format_duration
+from datalake_syncd.core.durations import format_duration, iso
 from datalake_syncd.core.errors import (
     AuthRefused,
     NeedsPerson,
@@ -19,12 +20,14 @@ from datalake_syncd.core.errors import (
     SyncdError,
     Transient,
 )
-from datalake_syncd.core.model import Status, Step
+from datalake_syncd.core.model import Gate, Status, Step
 from datalake_syncd.steps.context import Answer, Back, Done, Finished, Wait
 from datalake_syncd.steps.service import Service
 
 #: A transient failure that comes so often is told to a person; it is tried on all the same.
 ALARM_AFTER = 6
+#: Where the ledger keeps that all uploads are paused, for ``status``.
+PAUSED = "uploads_paused"
 
 
 class Recorder:
@@ -67,6 +70,7 @@ class Recorder:
     def _done(self, answer: Done) -> None:
         finished = self._step == "trash"
         if self._step in ("transfer", "verify", "publish") and self._service.health.accepted():
+            self._service.ledger.desk.put(PAUSED, None)
             self._service.log(
                 logging.INFO, "lake.accepts-again", "the lake takes our credentials again"
             )
@@ -120,6 +124,7 @@ class Recorder:
     def _refused(self, error: AuthRefused) -> None:
         refusal = self._service.health.refused(self._service.monotonic())
         if refusal.alarm:
+            self._service.ledger.desk.put(PAUSED, f"since {iso(self._service.wall())}: {error}")
             self._service.log(
                 logging.ERROR,
                 "lake.refused",
@@ -144,6 +149,11 @@ class Recorder:
         )
 
     def _blocked(self, error: SyncdError, trace: str | None) -> None:
+        columns: dict[str, Any] = {}
+        if isinstance(error, NeedsPerson) and error.gate:
+            gate = Gate(error.gate, False, error.what, error.why, needs_person=True)
+            others = [g for g in self._run.gates if g["name"] != gate.name]
+            columns["gates"] = [*others, asdict(gate)]
         self._move(
             logging.ERROR,
             "run.blocked",
@@ -152,6 +162,7 @@ class Recorder:
             reason=str(error),
             next_step=error.next_step or None,
             trace=trace,
+            **columns,
         )
 
     def _move(self, level: int, event: str, message: str, **columns: Any) -> None:

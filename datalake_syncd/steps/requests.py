@@ -51,21 +51,24 @@ def hold(service: Service, run: Run, argument: str | None) -> str:
 def release(service: Service, run: Run, _argument: str | None) -> str:
     """Lift a hold, or let a blocked run go on with what it was blocked for."""
     if run.hold_reason is not None:
-        service.ledger.runs.set(run, hold_reason=None)
+        rests = (run.done, run.status) == (Step.PUBLISH, Status.FINISHED)
+        status = Status.READY if rests else run.status  # pruning is asked about again
+        service.ledger.runs.set(run, hold_reason=None, status=status)
         service.ledger.runs.event(run.id, service.wall(), "person.release", "the hold is lifted")
         return f"{run.key} is no longer held"
     if run.status is not Status.BLOCKED:
         raise _refuse(run, f"is neither held nor blocked ({run.status})", "see: datalake-syncd why")
     if run.reason == RETURNED:
         return _release_returned(service, run)
-    failing = [g["name"] for g in run.gates if not g["passed"] and g["name"] != "names"]
-    if run.done is Step.SETTLE:
-        failing = ["overwrite"]
-    if not failing:
+    failing = [
+        g["name"] for g in run.gates if not g["passed"] and not g["name"].startswith("flag ")
+    ]
+    if not failing or "names" in failing:
         raise _refuse(
-            run, f"is blocked for something that can't be released: {run.reason}",
+            run,
+            f"is blocked for something that can't be released: {run.reason}",
             run.next_step or "mend that, then: datalake-syncd retry",
-        )  # fmt: skip
+        )
     status = Status.WAITING if run.done is Step.SIGHTED else Status.READY
     named = ", ".join(failing)
     service.ledger.runs.move(
@@ -75,8 +78,15 @@ def release(service: Service, run: Run, _argument: str | None) -> str:
         message=f"a person released it in spite of: {named} ({run.reason})",
         status=status,
         accepted=sorted({*run.accepted, *failing}),
+        gates=[
+            {**g, "passed": True, "found": f"{g['found']} (released by a person)"}
+            if g["name"] in failing
+            else g
+            for g in run.gates
+        ],
     )
-    return f"{run.key} goes on in spite of: {named}; it is not labelled good because of that"
+    label = "; it is not labelled good because of that" if run.done is Step.SIGHTED else ""
+    return f"{run.key} goes on in spite of: {named}{label}"
 
 
 def _release_returned(service: Service, run: Run) -> str:
@@ -176,10 +186,10 @@ def answer(
     except SyncdError as error:
         succeeded = False
         text = "\n".join(p for p in (error.what, error.why, error.next_step) if p)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - told to the person who asked, and to the log
         # Answered all the same: an open request is done again, and fails again, at every start.
         succeeded = False
-        service.logger.exception("a request failed", extra={"event": "request.bug"})
+        service.log(logging.ERROR, "request.bug", "a request failed", exc_info=True)
         text = f"an error in datalake-syncd itself: {error!r}\nits log has the trace; report it"
     service.ledger.desk.answer(request.id, succeeded=succeeded, answer=text, now=service.wall())
     service.log(

@@ -103,7 +103,13 @@ def returned(service: Service, run: Run) -> None:
         ),
     )
     service.log(
-        logging.ERROR, "run.blocked", reason, run=run.key, instrument=run.instrument, step="prune"
+        logging.ERROR,
+        "run.blocked",
+        reason,
+        run=run.key,
+        instrument=run.instrument,
+        step="prune",
+        next_step=f"datalake-syncd why {run.key}",
     )
 
 
@@ -138,7 +144,14 @@ def vanished(service: Service, run: Run) -> None:
         reason=reason,
         next_step="bring the folder back under its name; the run goes on by itself then",
     )
-    service.log(logging.ERROR, "run.vanished", reason, run=run.key, instrument=run.instrument)
+    service.log(
+        logging.ERROR,
+        "run.vanished",
+        reason,
+        run=run.key,
+        instrument=run.instrument,
+        next_step="bring the folder back under its name; the run goes on by itself then",
+    )
 
 
 def _in_trash(service: Service, run: Run) -> bool:

@@ -26,6 +26,8 @@ from datalake_syncd.steps.progress import Meter
 #: Files and bytes of one azcopy call; its memory grows with the first.
 BATCH_FILES = 10_000
 BATCH_BYTES = 100 << 30
+#: The gate that guards a published run which this ledger knows nothing of.
+OVERWRITE = "overwrite"
 
 
 def transfer(context: Context) -> Answer:
@@ -109,7 +111,7 @@ def _guard_foreign(context: Context, overwritten: list[str]) -> None:
     """A published run in the lake that we know nothing of is not overwritten without asking."""
     if not overwritten or context.run.published_at is not None:
         return
-    if "overwrite" in context.run.accepted:
+    if OVERWRITE in context.run.accepted:
         return
     if context.lake.get(f"{context.run.prefix}.sync") is None:
         return
@@ -122,6 +124,7 @@ def _guard_foreign(context: Context, overwritten: list[str]) -> None:
             "compare both; to send this one (a snapshot of each blob is kept first): "
             f"datalake-syncd release {escape(context.run.key)}"
         ),
+        gate=OVERWRITE,
     )
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def ledger(tmp_path: Path) -> Ledger:
     return Ledger(tmp_path, writable=True)
 
 
-def add(ledger: Ledger, name: str = "run", **columns: object) -> Run:
+def add(ledger: Ledger, name: str = "run", **columns: Any) -> Run:
     return ledger.runs.add("miseq", name, prefix=f"p/{name}", now=100.0, reason="new", **columns)
 
 
@@ -153,19 +154,29 @@ def test_md5_and_proof_stay_with_unchanged_files_only(ledger: Ledger) -> None:
     run = add(ledger)
     adopt(ledger, run, entries("a", "b", "c"))
     ledger.files.write_md5s(run.id, [("a", "1" * 32), ("b", "2" * 32), ("c", "3" * 32)])
-    ledger.files.mark_sent(run.id, [(p, "", True) for p in "abc"])
     ledger.files.write_proofs(run.id, [(p, Proof.CHECKED, "e") for p in "abc"])
+    ledger.files.mark_sent(run.id, [("b", "", True)])
     changed = FileStat(10, 1, 99, 3, 4)  # only the ctime tells
     lost = adopt(ledger, run, [*entries("a"), *entries("b", stat=changed), *entries("d")])
     rows = {file.path: file for page in ledger.files.pages(run.id) for file in page}
     assert set(rows) == {"a", "b", "d"}
-    assert (rows["a"].md5, rows["a"].proof, rows["a"].sent_over) == ("1" * 32, Proof.CHECKED, "")
+    assert (rows["a"].md5, rows["a"].proof, rows["a"].proof_etag) == ("1" * 32, Proof.CHECKED, "e")
     b = rows["b"]
     assert (b.md5, b.proof, b.proof_etag, b.sent_over, b.single_put) == (
         None, Proof.NONE, None, None, False,
     )  # fmt: skip
     assert lost == []  # c was proven in the lake before it vanished
     assert [note.path for note in ledger.files.notes(run.id)] == ["l"]
+
+
+def test_having_sent_a_file_is_evidence_for_one_look_only(ledger: Ledger) -> None:
+    run = add(ledger)
+    adopt(ledger, run, entries("a"))
+    ledger.files.mark_sent(run.id, [("a", "", True)])
+    ledger.files.write_proofs(run.id, [("a", Proof.CHECKED, "e")])
+    row = ledger.files.one(run.id, "a")
+    assert row is not None
+    assert (row.sent_over, row.single_put) == (None, False)
 
 
 def test_a_file_that_vanished_before_its_proof_is_named(ledger: Ledger) -> None:
@@ -175,7 +186,8 @@ def test_a_file_that_vanished_before_its_proof_is_named(ledger: Ledger) -> None:
 
 
 def test_pages_cover_everything_in_order(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datalake_syncd.adapters.ledger.files.PAGE", 7)
+    for module in ("files", "looks"):
+        monkeypatch.setattr(f"datalake_syncd.adapters.ledger.{module}.PAGE", 7)
     run, other = add(ledger), add(ledger, "other")
     names = [f"d{n % 10}/f{n:03}" for n in range(100)]
     adopt(ledger, run, entries(*names))

@@ -103,7 +103,7 @@ def test_the_level_is_kept_and_libraries_are_quiet() -> None:
         logging.getLogger(name).info("Request URL: https://x")
         logging.getLogger(name).warning("retry of %s", "x")
     assert [(line["event"], line["message"]) for line in lines(stream)] == [
-        ("log", "retry of x")
+        ("log", "end of x")
     ] * 2
     assert lines(stream)[0]["logger"].startswith("azure.")
 

@@ -13,5 +13,5 @@ from tests.servers import Azurite
 @pytest.fixture
 def lab(tmp_path: Path, azurite: Azurite, container: str, azcopy_path: Path) -> Lab:
     """Two instruments, one lake, real azcopy."""
-    assert azcopy_path
+    assert azcopy_path.exists()
     return Lab(tmp_path, azurite, container)

@@ -7,7 +7,7 @@ from typing import Any
 
 from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.core.manifest import parse_marker
-from demo.sequencer import MiSeqRun, NextSeqRun
+from demo.sequencer import MiSeqRun, NextSeqRun, SequencerRun
 from tests.e2e.lab import Lab, tree_of
 
 Log = list[dict[str, Any]]
@@ -25,24 +25,21 @@ def nextseq(number: int, **options: Any) -> NextSeqRun:
     return NextSeqRun(name, **{"cycles": (2,), "lanes": 1, "thumbnails": 0, **options})
 
 
-AnyRun = MiSeqRun | NextSeqRun
-
-
-def instrument_of(run: AnyRun) -> str:
+def instrument_of(run: SequencerRun) -> str:
     return "miseq" if isinstance(run, MiSeqRun) else "nextseq"
 
 
-def write(lab: Lab, *runs: AnyRun) -> None:
+def write(lab: Lab, *runs: SequencerRun) -> None:
     """Write these runs whole, each to the source of its instrument."""
     for run in runs:
         run.write_all(lab.source(instrument_of(run)))
 
 
-def folder_of(lab: Lab, run: AnyRun) -> Path:
+def folder_of(lab: Lab, run: SequencerRun) -> Path:
     return lab.source(instrument_of(run)) / run.name
 
 
-def go_on(lab: Lab, *runs: AnyRun) -> None:
+def go_on(lab: Lab, *runs: SequencerRun) -> None:
     """Let a daemon publish these runs; several side by side, since azcopy mostly waits."""
     lab.configure(daemon=["workers = 6"])
     with lab.daemon():
@@ -51,12 +48,12 @@ def go_on(lab: Lab, *runs: AnyRun) -> None:
             lab.wait_for(lambda run=run: row_of(lab, run).status == "finished")  # type: ignore[misc]
 
 
-def row_of(lab: Lab, run: AnyRun) -> Run:
+def row_of(lab: Lab, run: SequencerRun) -> Run:
     return lab.the_run(run.name, instrument_of(run))
 
 
 def expect_published(
-    lab: Lab, run: AnyRun, outcome: str = "good", files: dict[str, bytes] | None = None
+    lab: Lab, run: SequencerRun, outcome: str = "good", files: dict[str, bytes] | None = None
 ) -> None:
     """In the lake byte for byte, labelled in ledger and marker, and still on the disk."""
     instrument = instrument_of(run)
@@ -70,7 +67,7 @@ def expect_published(
     assert row.outcome == outcome
     assert row.files == row.files_proven == len(files)
     lab.expect_in_lake(files, prefix)
-    there = {name for name in lab.blobs(name_starts_with=f"{prefix}/")}
+    there = set(lab.blobs(name_starts_with=f"{prefix}/"))
     assert there - {f"{prefix}/{path}" for path in files} <= {f"{prefix}/SampleSheet.csv"}
     _, fields = parse_marker(lab.read(f"{prefix}.sync"))
     assert fields["outcome"] == outcome
@@ -79,7 +76,9 @@ def expect_published(
     assert here.items() >= files.items(), "the source must stay as it was"
 
 
-def expect_stopped(lab: Lab, run: AnyRun, status: str, *words: str, done: str = "sighted") -> Run:
+def expect_stopped(
+    lab: Lab, run: SequencerRun, status: str, *words: str, done: str = "sighted"
+) -> Run:
     """Not published, with a reason that holds ``words``; a blocked one says what to do."""
     instrument = instrument_of(run)
     row = row_of(lab, run)
@@ -95,7 +94,7 @@ def expect_stopped(lab: Lab, run: AnyRun, status: str, *words: str, done: str = 
     return row
 
 
-def expect_alarm(log: Log, run: AnyRun, *words: str, event: str = "run.blocked") -> None:
+def expect_alarm(log: Log, run: SequencerRun, *words: str, event: str = "run.blocked") -> None:
     """One ERROR line about the run, with these words in it."""
     key = f"{instrument_of(run)}/{run.name}"
     lines = [line for line in log if line.get("run") == key and line["event"] == event]

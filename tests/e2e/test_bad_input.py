@@ -13,7 +13,6 @@ import pytest
 from tests.e2e.lab import Lab, tree_of
 from tests.e2e.mounts import unreadable_disk
 from tests.e2e.runs import (
-    AnyRun,
     expect_alarm,
     expect_published,
     expect_stopped,
@@ -211,7 +210,7 @@ def test_two_runs_that_would_meet_in_the_lake_never_mix(lab: Lab) -> None:
     lab.kinds["second"] = "miseq"
     lab.source("second").mkdir()
     lab.sheets("second").mkdir()
-    first: AnyRun = miseq(1)
+    first = miseq(1)
     twin, good = miseq(1, seed=2), miseq(9, seed=3)
     lab.configure(instruments__second=['destination = "miseq-out"'])
     write(lab, first)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import time
+import shutil
 
+from demo.sequencer import NextSeqRun
 from tests.e2e.lab import Lab
 from tests.e2e.runs import (
-    AnyRun,
     expect_alarm,
     expect_published,
     expect_stopped,
-    folder_of,
     go_on,
     miseq,
     nextseq,
@@ -20,46 +19,85 @@ from tests.e2e.runs import (
 )
 
 BIG = 200 << 20
+SHEET = b"[Data]\nSample_ID\nmine\n"
 
 
-def sheet_of(lab: Lab, run: AnyRun) -> str:
-    return f"miseq-out/{run.name}/SampleSheet.csv"
+def expect_sheet(lab: Lab, run: NextSeqRun, size: int = len(SHEET)) -> None:
+    row = row_of(lab, run)
+    assert (row.done, row.status) == ("publish", "finished"), row
+    lab.expect_in_lake(run.files(), f"nextseq-out/{run.name}")
+    name = f"nextseq-out/{run.name}/SampleSheet.csv"
+    assert lab.blobs(name_starts_with=name)[name].size == size
+    assert "SampleSheet.csv" in lab.read(f"nextseq-out/{run.name}.md5").decode()
 
 
 def test_what_is_no_sheet_is_told_and_mended(lab: Lab) -> None:
-    link, pipe, folder, good = miseq(1), miseq(2), miseq(3), miseq(9)
+    link, pipe, folder, good = (nextseq(number) for number in (1, 2, 3, 9))
     write(lab, link, pipe, folder, good)
     target = lab.root / "elsewhere.csv"
     target.write_text("secret of another lab")
-    sheets = lab.sheets("miseq")
+    sheets = lab.sheets("nextseq")
     (sheets / f"{link.name}.csv").symlink_to(target)
     os.mkfifo(sheets / f"{pipe.name}.csv")
     (sheets / f"{folder.name}.csv").mkdir()
-    (sheets / f"{good.name}.csv").write_bytes(b"[Data]\nSample_ID\ngood\n")
+    (sheets / f"{good.name}.csv").write_bytes(SHEET)
     log = lab.once(expect=1)
-    expect_published(lab, good, files=carried(good))
+    expect_sheet(lab, good)
     for run, words in ((link, "symbolic link"), (pipe, "not a regular"), (folder, "not a regular")):
         expect_stopped(lab, run, "blocked", f"{run.name}.csv", words, done="verify")
         expect_alarm(log, run, f"{run.name}.csv")
-        # The raw data are in the lake and proven all the same.
-        lab.expect_in_lake(run.files(), f"miseq-out/{run.name}")
-        assert row_of(lab, run).files_proven == len(run.files())
-    assert lab.read(sheet_of(lab, link)) == link.sample_sheet(), "a link was followed"
+        # The raw data are in the lake and proven all the same, and nothing else is.
+        files = run.files()
+        lab.expect_in_lake(files, f"nextseq-out/{run.name}")
+        assert row_of(lab, run).files_proven == len(files)
+        assert len(lab.blobs(name_starts_with=f"nextseq-out/{run.name}")) == len(files)
 
     (sheets / f"{link.name}.csv").unlink()
     (sheets / f"{pipe.name}.csv").unlink()
     (sheets / f"{folder.name}.csv").rmdir()
-    (sheets / f"{link.name}.csv").write_bytes(b"[Data]\nSample_ID\nmine\n")
+    (sheets / f"{link.name}.csv").write_bytes(SHEET)
     for run in (link, pipe, folder):
         lab.call("retry", run.name)
     go_on(lab, link, pipe, folder)
-    assert lab.read(sheet_of(lab, link)) == b"[Data]\nSample_ID\nmine\n"
+    expect_sheet(lab, link)
     for run in (pipe, folder):
         expect_published(lab, run)
 
 
-def carried(run: AnyRun) -> dict[str, bytes]:
-    """The run as it lies in the lake beside a sheet of the lab's."""
-    files = run.files()
-    files["SampleSheet.instrument.csv"] = files.pop("SampleSheet.csv")
-    return files
+def test_a_bad_sheet_that_comes_late_holds_up_no_good_one(lab: Lab) -> None:
+    bad, good, big = nextseq(1), nextseq(2), nextseq(3)
+    write(lab, bad, good, big)
+    go_on(lab, bad, good, big)
+    sheets = lab.sheets("nextseq")
+    (sheets / f"{bad.name}.csv").mkdir()
+    (sheets / f"{good.name}.csv").write_bytes(SHEET)
+    with (sheets / f"{big.name}.csv").open("wb") as file:
+        file.truncate(BIG)
+    log = lab.once(expect=None)
+    expect_sheet(lab, good)
+    expect_sheet(lab, big, BIG)
+    expect_published(lab, bad)
+    told = [line for line in log if f"{bad.name}.csv" in line["message"]]
+    assert [line["level"] for line in told] == ["WARNING"], told
+    (sheets / f"{bad.name}.csv").rmdir()
+    (sheets / f"{bad.name}.csv").write_bytes(SHEET)
+    lab.once()
+    expect_sheet(lab, bad)
+
+
+def test_a_sheet_folder_that_is_away_is_waited_for(lab: Lab) -> None:
+    run, other = nextseq(1), miseq(9)
+    write(lab, run, other)
+    sheets = lab.sheets("nextseq")
+    sheets.rename(lab.root / "away")
+    log = lab.once(expect=1)
+    expect_published(lab, other)
+    row = expect_stopped(lab, run, "waiting", "nextseq", done="verify")
+    assert "sample sheets" in (row.reason or "")
+    assert "check" in (row.next_step or "")
+    assert len([line for line in log if line["event"] == "transfer.started"]) == 2
+    shutil.copytree(lab.root / "away", sheets)
+    (sheets / f"{run.name}.csv").write_bytes(SHEET)
+    lab.call("retry", run.name)
+    lab.once()
+    expect_sheet(lab, run)

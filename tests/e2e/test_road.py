@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from demo.sequencer import MiSeqRun, NextSeqRun
 from tests.e2e.lab import MISEQ, NEXTSEQ, Lab, tree_of
 
@@ -37,7 +35,6 @@ def test_a_second_pass_changes_nothing(lab: Lab) -> None:
     assert lab.the_run() == row
 
 
-def test_nothing_there_is_fine(lab: Lab, tmp_path: Path) -> None:
-    assert tmp_path
+def test_nothing_there_is_fine(lab: Lab) -> None:
     lab.once()
     assert lab.blobs() == {}

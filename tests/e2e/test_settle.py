@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 
+from demo.sequencer import SequencerRun
 from tests.e2e.lab import Lab
 from tests.e2e.runs import (
-    AnyRun,
     expect_alarm,
     expect_published,
     expect_stopped,
@@ -192,7 +192,7 @@ def test_a_run_that_still_grows_is_not_settled(lab: Lab) -> None:
     assert (row_of(lab, good).settled_at or 0) < ended[0], "it waited for its neighbours"
 
 
-def _put(lab: Lab, run: AnyRun, files: dict[str, bytes], *paths: str) -> None:
+def _put(lab: Lab, run: SequencerRun, files: dict[str, bytes], *paths: str) -> None:
     for path in paths:
         place = folder_of(lab, run) / path
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,9 @@ from datalake_syncd.core.redact import Redactor
 _KEEP_FAILURES = 20_000
 _KEEP_MESSAGES = 100
 _KEEP_TEXT = 2000
+
+# Errors of logins come in many lines with rulers of dashes between them.
+_LINES = re.compile(r"\s*[\r\n]+[-\s]*")
 
 
 class Collector:
@@ -70,7 +74,8 @@ class Collector:
 
     def _clean(self, text: str) -> str:
         # Cut after cleaning: half a secret would not be recognised.
-        return escape_once(self._redactor.clean(text.strip()[: 4 * _KEEP_TEXT])[:_KEEP_TEXT])
+        clean = self._redactor.clean(text.strip()[: 4 * _KEEP_TEXT])[:_KEEP_TEXT]
+        return escape_once(_LINES.sub(" ", clean))
 
     def read_log(self, folder: Path) -> None:
         """Add what azcopy's log says to the failures; a log that is not there says nothing."""

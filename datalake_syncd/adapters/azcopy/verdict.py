@@ -161,8 +161,8 @@ def _error(cause: Cause, texts: list[str], result: CopyResult) -> SyncdError:
             return NeedsPerson(
                 f"azcopy does not understand how it was called: {told}",
                 why="Trying again would end the same way.",
-                next_step="install a tested version of azcopy (datalake-syncd doctor names it), "
-                "then retry",
+                next_step="install a tested version of azcopy (the log's azcopy.found line "
+                "names it), then retry",
             )
     raise AssertionError(cause)
 

@@ -69,7 +69,10 @@ def container_client(
         connection_timeout=_CONNECT,
         read_timeout=_READ,
         connection_data_block_size=1024**2,
-        retry_policy=ExponentialRetry(initial_backoff=2, increment_base=3, retry_total=_RETRIES),
+        # Three and five seconds; longer waits are kept in the ledger.
+        retry_policy=ExponentialRetry(
+            initial_backoff=1, increment_base=2, retry_total=_RETRIES, random_jitter_range=1
+        ),
         max_single_put_size=SINGLE_PUT_LIMIT,
         max_single_get_size=16 * 1024**2,
         max_chunk_get_size=16 * 1024**2,

@@ -39,11 +39,12 @@ class Ledger:
     """The open ledger of one state directory, or a throw-away one (None).
 
     ``writable=False`` opens it for reading only: commands do that while the daemon runs.
+    ``check=False`` is for a command that leaves a request beside a running daemon.
     """
 
-    def __init__(self, state_dir: Path | None, *, writable: bool) -> None:
+    def __init__(self, state_dir: Path | None, *, writable: bool, check: bool = True) -> None:
         path = None if state_dir is None else state_dir / LEDGER
-        self.database = Database(path, writable=writable)
+        self.database = Database(path, writable=writable, check=check)
         self.runs = Runs(self.database)
         self.files = Files(self.database)
         self.desk = Desk(self.database)

@@ -11,6 +11,7 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +51,7 @@ class DaemonLock:
                 next_step=f"run it as the service's user, or: chown -R USER {state_dir}",
             ) from error
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take()
         except BlockingIOError as error:
             holder = os.read(self._descriptor, 32).decode("ascii", "replace").strip()
             os.close(self._descriptor)
@@ -62,6 +63,17 @@ class DaemonLock:
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
+    def _take(self) -> None:
+        # `status` holds a shared lock for an instant to see whether a daemon runs.
+        until = time.monotonic() + 1.0
+        while True:
+            try:
+                return fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
+
     def release(self) -> None:
         """Let the next process have the state directory."""
         os.close(self._descriptor)
@@ -70,10 +82,12 @@ class DaemonLock:
 class Database:
     """One connection; every method is safe to call from any thread.
 
-    ``path`` None: a temporary database of SQLite's own, gone when it is closed.
+    ``path`` None: a temporary database of SQLite's own, gone when it is closed. ``check``
+    False leaves out the check for damage and the migrations: for commands beside a daemon.
     """
 
-    def __init__(self, path: Path | None, *, writable: bool) -> None:
+    def __init__(self, path: Path | None, *, writable: bool, check: bool = True) -> None:
+        self._check = check
         self._temporary = path is None
         self.path = path or Path("temporary ledger")
         self.writable = writable
@@ -91,7 +105,10 @@ class Database:
             raise damaged(self.path, error) from error
 
     def _connect(self) -> sqlite3.Connection:
-        mode = "rwc" if self.writable else "ro"
+        # A reader that may write the file still opens it so: after a crash in the middle of a
+        # transaction SQLite has to roll the journal back before anybody can read.
+        mode = "rw" if os.access(self.path, os.W_OK) else "ro"
+        mode = "rwc" if self.writable else mode
         connection = sqlite3.connect(
             "" if self._temporary else f"{self.path.resolve().as_uri()}?mode={mode}",
             uri=True,
@@ -104,6 +121,8 @@ class Database:
             connection.execute("PRAGMA journal_mode=DELETE")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA foreign_keys=ON")
+        else:
+            connection.execute("PRAGMA query_only=ON")
         return connection
 
     def _check_version(self) -> None:
@@ -115,7 +134,7 @@ class Database:
                 why="an older version could misread it",
                 next_step="install the newer datalake-syncd again",
             )
-        if self.writable:
+        if self.writable and self._check:
             self._quick_check()
             self._migrate(version)
         elif version < len(MIGRATIONS):

@@ -1,4 +1,4 @@
-"""The files of runs: the manifest, the look that is being taken, and the lake's listing.
+"""The files of runs: the manifest, the lake's listing beside it, and the plan of a prune.
 
 Everything is read in pages and written in batches, so that a run of 150,000 files needs no
 more memory than one of 150.
@@ -9,154 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from datalake_syncd.adapters.ledger.database import Database
-from datalake_syncd.core.model import (
-    Blob,
-    FileEntry,
-    FileStat,
-    ManifestFile,
-    Oddity,
-    Proof,
-)
+from datalake_syncd.adapters.ledger.looks import Looks, file_of, stat_of
+from datalake_syncd.core.model import Blob, ManifestFile, Proof
 from datalake_syncd.core.pruning import PlanItem
 
 PAGE = 2000
 
-_SAME = (
-    "files.size=excluded.size AND files.mtime_ns=excluded.mtime_ns "
-    "AND files.ctime_ns=excluded.ctime_ns AND files.inode=excluded.inode"
-)
 
-
-def _stat(row: Any) -> FileStat:
-    return FileStat(row["size"], row["mtime_ns"], row["ctime_ns"], row["inode"], row["device"])
-
-
-def _file(row: Any) -> ManifestFile:
-    return ManifestFile(
-        row["path"],
-        row["lake_path"],
-        _stat(row),
-        md5=row["md5"],
-        proof=Proof(row["proof"]),
-        proof_etag=row["proof_etag"],
-        sent_over=row["sent_over"],
-        single_put=bool(row["single_put"]),
-        bad_etag=row["bad_etag"],
-    )
-
-
-class Files:
-    """The rows of ``files``, ``seen``, ``listing``, ``notes`` and ``prune_plan``."""
-
-    def __init__(self, database: Database) -> None:
-        self._db = database
-
-    # --- the look that is being taken -------------------------------------------------------
-
-    def begin_look(self, run_id: int) -> None:
-        """Forget an earlier, unfinished look."""
-        with self._db.transaction():
-            self._db.execute("DELETE FROM seen WHERE run_id=?", (run_id,))
-
-    def add_seen(self, run_id: int, batch: Iterable[tuple[FileEntry, str | None]]) -> None:
-        """Write down files (and their MD5 if it was read) of the look that is being taken."""
-        with self._db.transaction():
-            self._db.execute_many(
-                "INSERT OR REPLACE INTO seen VALUES (?,?,?,?,?,?,?,?)",
-                (
-                    (
-                        run_id,
-                        entry.path,
-                        entry.stat.size,
-                        entry.stat.mtime_ns,
-                        entry.stat.ctime_ns,
-                        entry.stat.inode,
-                        entry.stat.device,
-                        md5,
-                    )
-                    for entry, md5 in batch
-                ),
-            )
-
-    def adopt_look(self, run_id: int, notes: Iterable[Oddity]) -> list[str]:
-        """Make the finished look the manifest; gives files that vanished before any proof.
-
-        MD5 and proof stay with files whose size, times and inode are unchanged.
-        """
-        with self._db.transaction():
-            lost = self._db.rows(
-                "SELECT path FROM files WHERE run_id=? AND proof NOT IN ('checked','read-back') "
-                "AND path NOT IN (SELECT path FROM seen WHERE run_id=?) LIMIT 1000",
-                (run_id, run_id),
-            )
-            self._db.execute(
-                "DELETE FROM files WHERE run_id=? "
-                "AND path NOT IN (SELECT path FROM seen WHERE run_id=?)",
-                (run_id, run_id),
-            )
-            self._db.execute(
-                f"""
-                INSERT INTO files
-                    (run_id, path, lake_path, size, mtime_ns, ctime_ns, inode, device, md5)
-                SELECT run_id, path, path, size, mtime_ns, ctime_ns, inode, device, md5
-                FROM seen WHERE run_id=?
-                ON CONFLICT (run_id, path) DO UPDATE SET
-                    md5=CASE WHEN {_SAME} THEN files.md5 ELSE excluded.md5 END,
-                    proof=CASE WHEN {_SAME} THEN files.proof ELSE 'none' END,
-                    proof_etag=CASE WHEN {_SAME} THEN files.proof_etag END,
-                    sent_over=CASE WHEN {_SAME} THEN files.sent_over END,
-                    single_put=CASE WHEN {_SAME} THEN files.single_put ELSE 0 END,
-                    size=excluded.size, mtime_ns=excluded.mtime_ns, ctime_ns=excluded.ctime_ns,
-                    inode=excluded.inode, device=excluded.device, todo=NULL
-                """,  # noqa: S608 - constant text
-                (run_id,),
-            )
-            self._db.execute("DELETE FROM seen WHERE run_id=?", (run_id,))
-            self._db.execute("DELETE FROM notes WHERE run_id=?", (run_id,))
-            self._db.execute_many(
-                "INSERT OR REPLACE INTO notes VALUES (?,?,?,?,?)",
-                ((run_id, n.path, n.kind, n.detail, int(n.blocks)) for n in notes),
-            )
-        return [row["path"] for row in lost]
-
-    def notes(self, run_id: int) -> list[Oddity]:
-        """Links, special files, empty directories and what else is not carried."""
-        rows = self._db.rows("SELECT * FROM notes WHERE run_id=? ORDER BY path", (run_id,))
-        return [Oddity(r["path"], r["kind"], r["detail"], bool(r["blocks"])) for r in rows]
-
-    def look_against_manifest(
-        self, run_id: int
-    ) -> Iterator[tuple[str, ManifestFile | None, FileStat | None, str | None]]:
-        """Every path of manifest or look: (path, manifest row, local stat, local MD5)."""
-        after = ""
-        while True:
-            rows = self._db.rows(
-                """
-                SELECT p.path AS the_path, f.*, s.size AS s_size, s.mtime_ns AS s_mtime,
-                       s.ctime_ns AS s_ctime, s.inode AS s_inode, s.device AS s_device,
-                       s.md5 AS s_md5
-                FROM (SELECT path FROM files WHERE run_id=:run AND path > :after
-                      UNION SELECT path FROM seen WHERE run_id=:run AND path > :after
-                      ORDER BY 1 LIMIT :page) AS p
-                LEFT JOIN files f ON f.run_id=:run AND f.path=p.path
-                LEFT JOIN seen s ON s.run_id=:run AND s.path=p.path
-                ORDER BY 1
-                """,
-                {"run": run_id, "after": after, "page": PAGE},
-            )
-            if not rows:
-                return
-            for row in rows:
-                local = None
-                if row["s_size"] is not None:
-                    local = FileStat(
-                        row["s_size"], row["s_mtime"], row["s_ctime"], row["s_inode"],
-                        row["s_device"],
-                    )  # fmt: skip
-                manifest = None if row["path"] is None else _file(row)
-                yield row["the_path"], manifest, local, row["s_md5"]
-            after = rows[-1]["the_path"]
+class Files(Looks):
+    """The rows of ``files``, ``listing`` and ``prune_plan``, and those of `Looks`."""
 
     # --- the manifest -----------------------------------------------------------------------
 
@@ -171,7 +32,7 @@ class Files:
     def one(self, run_id: int, path: str) -> ManifestFile | None:
         """One file of the manifest."""
         row = self._db.row("SELECT * FROM files WHERE run_id=? AND path=?", (run_id, path))
-        return None if row is None else _file(row)
+        return None if row is None else file_of(row)
 
     def pages(self, run_id: int, todo: str | None = None) -> Iterator[list[ManifestFile]]:
         """The manifest in path order, page by page; only files with this ``todo`` when given."""
@@ -185,7 +46,7 @@ class Files:
             )
             if not rows:
                 return
-            yield [_file(row) for row in rows]
+            yield [file_of(row) for row in rows]
             after = rows[-1]["path"]
 
     def write_md5s(self, run_id: int, batch: Iterable[tuple[str, str]]) -> None:
@@ -296,7 +157,7 @@ class Files:
             )
             if not rows:
                 return
-            yield [(_file(row), _blob(row, prefix)) for row in rows]
+            yield [(file_of(row), _blob(row, prefix)) for row in rows]
             after = rows[-1]["path"]
 
     def extras(self, run_id: int, limit: int = 1000) -> list[str]:
@@ -328,7 +189,7 @@ class Files:
     def plan(self, run_id: int) -> list[PlanItem]:
         """The plan that is in force, in path order."""
         rows = self._db.rows("SELECT * FROM prune_plan WHERE run_id=? ORDER BY path", (run_id,))
-        return [PlanItem(r["path"], _stat(r), r["md5"], r["etag"]) for r in rows]
+        return [PlanItem(r["path"], stat_of(r), r["md5"], r["etag"]) for r in rows]
 
 
 def _blob(row: Any, prefix: str) -> Blob | None:

@@ -115,8 +115,8 @@ def _not_moved(error: OSError, name: str, source: Path) -> Exception:
     return classify(error, name)
 
 
-def strangers(source: Path, trash_name: str, plan: Sequence[PlanItem]) -> list[str]:
-    """Files of the plan that are not in the trash as they were hashed, at most 20, escaped.
+def strangers(source: Path, trash_name: str, plan: Sequence[PlanItem], most: int = 20) -> list[str]:
+    """Files of the plan that are not in the trash as they were hashed, at most ``most``, escaped.
 
     To be called right after the rename: a file that was written between its hash and the
     rename shows here, and the run goes back.
@@ -126,7 +126,7 @@ def strangers(source: Path, trash_name: str, plan: Sequence[PlanItem]) -> list[s
         folders = _Folders(run)
         try:
             for item in plan:
-                if len(found) == 20:
+                if len(found) == most:
                     break
                 now = folders.file(item.path)
                 if now is None or now != item.stat:

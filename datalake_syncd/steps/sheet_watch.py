@@ -1,0 +1,78 @@
+"""Sample sheets that come late, or are edited after publishing."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from datalake_syncd.adapters.ledger import Run
+from datalake_syncd.adapters.patience import Patience
+from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SourceOffline, SyncdError
+from datalake_syncd.core.model import Status, Step
+from datalake_syncd.steps.attach_sheet import SheetNames, find_sheet, is_attached, list_sheets
+from datalake_syncd.steps.service import PATIENCE, Service
+
+#: Sheets that are attached already are compared with the folder every so many scans.
+_EVERY = 10
+
+
+class SheetWatch:
+    """Looks for the sheets of published runs of one instrument, pruned ones too."""
+
+    def __init__(self, service: Service, instrument: str) -> None:
+        self._service = service
+        self._instrument = instrument
+        self._patience = Patience(f"the sample sheet folder of {instrument}", PATIENCE)
+        self._scans = 0
+        self._told: dict[str, str] = {}
+
+    def look(self, folder: Path | None) -> None:
+        """One pass over the sheet folder; trouble with it is told once and stops no run."""
+        self._scans += 1
+        if folder is None:
+            return
+        trouble: dict[str, SyncdError] = {}
+        try:
+            listed = self._patience.call(lambda tick: list_sheets(folder, tick))
+            for run in self._service.ledger.runs.all(self._instrument):
+                if _may_change(run) and (run.sheet is None or not self._scans % _EVERY):
+                    try:
+                        self._look_for(run, folder, listed)
+                    except (SourceChanged, NeedsPerson) as error:
+                        trouble[run.key] = error  # of this one; the others go on
+        except (SourceOffline, SourceChanged, NeedsPerson) as error:
+            trouble[""] = error
+        self._tell(trouble)
+
+    def _tell(self, trouble: dict[str, SyncdError]) -> None:
+        for key, error in trouble.items():
+            if self._told.get(key) != str(error):
+                self._service.log(
+                    logging.WARNING,
+                    "sheet.unusable" if key else "sheets.offline",
+                    str(error),
+                    run=key or None,
+                    instrument=self._instrument,
+                    next_step=error.next_step,
+                )
+        self._told = {key: str(error) for key, error in trouble.items()}
+
+    def _look_for(self, run: Run, folder: Path, listed: SheetNames) -> None:
+        sheet = self._patience.call(lambda _tick: find_sheet(folder, run.name, listed))
+        if is_attached(sheet, run.sheet):
+            return
+        what = "came late" if run.sheet is None else "was edited"
+        self._service.ledger.runs.move(
+            run,
+            now=self._service.wall(),
+            event="sheet.changed",
+            message=f"the sample sheet {what}: it is attached and published",
+            done=Step.VERIFY,
+            status=Status.READY,
+        )
+        self._service.work.set()
+
+
+def _may_change(run: Run) -> bool:
+    resting = run.status in (Status.FINISHED, Status.WAITING, Status.READY)
+    return run.done in (Step.PUBLISH, Step.PRUNE) and resting and run.hold_reason is None
