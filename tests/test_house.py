@@ -19,8 +19,8 @@ PACKAGE = "datalake_syncd"
 MAX_LINES = 320
 
 # Imports go downwards or stay on their level.
-LEVELS = [["core"], ["config"], ["adapters"], ["steps"], ["worker"], ["watch", "session"], ["daemon"]]
-LEVELS += [["cli"], ["__main__"]]
+LEVELS = [["core"], ["config"], ["adapters"], ["steps"], ["worker"], ["watch", "session"]]
+LEVELS += [["daemon"], ["cli"], ["__main__"]]
 LEVEL = {part: number for number, parts in enumerate(LEVELS) for part in parts}
 
 # Outside things and the one part that may import them.
