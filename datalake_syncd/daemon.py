@@ -15,17 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from datalake_syncd import __version__
-from datalake_syncd.adapters import tree
-from datalake_syncd.adapters.azcopy import end_orphans, inspect, leftovers
 from datalake_syncd.adapters.ledger import Ledger, LedgerFull, Run
 from datalake_syncd.config import Config
 from datalake_syncd.core.errors import SyncdError, UsageError
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.session import configure_logs, load_config, opened
-from datalake_syncd.steps import requests, sighting
+from datalake_syncd.steps import requests, startup
 from datalake_syncd.steps.health import Health
-from datalake_syncd.steps.record import PAUSED
 from datalake_syncd.steps.service import Service, bring_into_force
 from datalake_syncd.steps.stale import report_stale
 from datalake_syncd.watch import Watcher
@@ -51,48 +47,9 @@ class Daemon:
 
     # --- life -------------------------------------------------------------------------------
 
-    def prepare(self) -> None:
-        """Before any thread: take back what died, end orphans, learn the instruments."""
-        service, config = self.service, self.service.config
-        private = config.daemon.state_dir / "azcopy"
-        tree.make_private_root(private)
-        for pid in end_orphans(private):
-            service.log(
-                logging.WARNING, "azcopy.orphan", f"ended an azcopy that was left over (pid {pid})"
-            )
-        for folder in leftovers(private):
-            tree.clear_private(folder)
-        given_back = service.ledger.runs.give_back(service.wall())
-        service.ledger.desk.put(PAUSED, None)
-        self._set_instruments(config)
-        self._wake_prunable()
-        self._say_azcopy(config)
-        service.log(
-            logging.INFO,
-            "service.started",
-            f"datalake-syncd {__version__}: {len(config.instruments)} instruments, "
-            f"{given_back} runs go on where they were",
-            pid=os.getpid(),
-        )
-        for section in ("mail", "web"):
-            if getattr(config, section) is not None:
-                service.log(
-                    logging.WARNING,
-                    "config.unused",
-                    f"[{section}] is read and checked, but this version does not act on it",
-                )
-        for name, one in config.instruments.items():
-            if one.max_silence is not None:
-                service.log(
-                    logging.WARNING,
-                    "config.unused",
-                    "max_silence is read and checked, but this version does not act on it",
-                    instrument=name,
-                )
-
     def run(self) -> None:
         """Serve until a signal says stop."""
-        self.prepare()
+        startup.prepare(self.service)
         self._start_watchers()
         self._workers = [
             threading.Thread(target=Worker(self.service).run, name=f"worker-{n}", daemon=True)
@@ -145,11 +102,6 @@ class Daemon:
 
     # --- configuration ----------------------------------------------------------------------
 
-    def _set_instruments(self, config: Config) -> None:
-        self.service.ledger.desk.set_instruments(
-            {name: (one.kind, str(one.source)) for name, one in config.instruments.items()}
-        )
-
     def _take_configuration_in(self) -> None:
         service = self.service
         old = service.config
@@ -173,13 +125,13 @@ class Daemon:
             return
         service.force = bring_into_force(new)
         service.ledger.desk.put("config_refused", None)
-        self._set_instruments(new)
+        startup.set_instruments(service)
         for name in list(self._watchers):
             if new.instruments.get(name) != old.instruments.get(name):
                 self._watchers.pop(name)[0].stop()
                 service.set_online(name, online=False)
         self._start_watchers()
-        self._wake_prunable()
+        startup.wake_prunable(service)
         service.health.ask_again()
         added = sorted(set(new.instruments) - set(old.instruments))
         removed = sorted(set(old.instruments) - set(new.instruments))
@@ -197,34 +149,6 @@ class Daemon:
                 thread = threading.Thread(target=watcher.run, name=f"watch-{name}", daemon=True)
                 self._watchers[name] = (watcher, thread)
                 thread.start()
-
-    def _wake_prunable(self) -> None:
-        """Published runs rest; times and permission to prune may have changed: look again."""
-        service = self.service
-        for run in service.ledger.runs.all():
-            instrument = service.config.instruments.get(run.instrument)
-            resting = run.done is Step.PUBLISH and run.status in (Status.FINISHED, Status.WAITING)
-            in_trash = run.done is Step.PRUNE and run.status is Status.WAITING
-            if instrument is None or not (in_trash or (resting and instrument.prune.enabled)):
-                continue
-            if run.reason != sighting.GONE:
-                service.ledger.runs.set(run, status=Status.READY, reason=None, not_before=None)
-
-    def _say_azcopy(self, config: Config) -> None:
-        try:
-            binary = inspect(config.azcopy.path)
-        except SyncdError as error:
-            self.service.log(
-                logging.ERROR, "azcopy.unusable", str(error), next_step=error.next_step
-            )
-            return
-        self.service.log(
-            logging.INFO if binary.tested else logging.WARNING,
-            "azcopy.found",
-            f"azcopy {binary.version} at {binary.path}"
-            + ("" if binary.tested else "; this version was not tested with this service"),
-            sha256=binary.sha256,
-        )
 
     # --- people and time --------------------------------------------------------------------
 
@@ -245,22 +169,24 @@ class Daemon:
 
     def once(self) -> int:
         """Take every complete run as far as it goes, then end: 0, or 1 if one needs a person."""
-        self.prepare()
+        startup.prepare(self.service)
         service = self.service
         watchers = [Watcher(service, name) for name in service.config.instruments]
         worker = Worker(service)
-        while not service.stopping.is_set():
+        worked = True
+        while worked and not service.stopping.is_set():
+            worked = False
             looks = [watcher.safe_scan() for watcher in watchers]
             self.answer_requests()
             for thread in self._pruning.values():
                 thread.join()
             while not service.stopping.is_set() and worker.work_once():
-                pass
+                worked = True  # a step may have sent a run back to be looked at again
             waits = [look for look in looks if look is not None]
             waits.extend(self._soon())
-            if not waits:
-                break
-            service.stopping.wait(max(0.1, min(waits)))
+            if waits:
+                worked = True
+                service.stopping.wait(max(0.1, min(waits)))
         runs = service.ledger.runs.all()
         troubled = [run for run in runs if run.status is Status.BLOCKED or _failed(run)]
         for run in troubled:

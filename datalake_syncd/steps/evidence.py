@@ -10,6 +10,7 @@ from datalake_syncd.adapters import tree
 from datalake_syncd.core import pruning
 from datalake_syncd.core.errors import SourceChanged, Stopped
 from datalake_syncd.core.model import Blob, FileEntry, Gate, Oddity
+from datalake_syncd.core.names import escape
 from datalake_syncd.core.pruning import FileEvidence, PrunePlan, PrunePolicy, PruneRefusal
 from datalake_syncd.steps import listing
 from datalake_syncd.steps.context import Context, lake_id
@@ -17,6 +18,7 @@ from datalake_syncd.steps.hash_pool import THREADS
 
 _BATCH = 256
 DAY = 86_400.0
+ANNOUNCED = "marker and manifest"
 
 
 def policy(context: Context) -> PrunePolicy:
@@ -63,9 +65,19 @@ def decide(context: Context, conditions: tuple[Gate, ...]) -> PrunePlan | PruneR
         if oddity.kind != "excluded" and (oddity.kind, oddity.path) not in known
     )
     return pruning.decide(
-        (*conditions, *strange),
+        (*conditions, *_announced(context), *strange),
         _evidence(context),
         read_back=context.instrument.prune.proof == "read-back",
+    )
+
+
+def _announced(context: Context) -> tuple[Gate, ...]:
+    """Marker and manifest are there now: without them nobody finds or checks the run again."""
+    names = (f"{context.run.prefix}.md5", f"{context.run.prefix}.sync")
+    return tuple(
+        Gate(ANNOUNCED, there, "there" if there else f"{escape(name)} is gone", "in the lake now")
+        for name in names
+        for there in (context.lake.get(name) is not None,)
     )
 
 

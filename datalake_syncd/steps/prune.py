@@ -91,6 +91,8 @@ def _refused(context: Context, refusal: PruneRefusal) -> Answer:
     lake = ("in the lake", "only '", "written again")
     local = ("on the disk since", "other content on the disk", "not in the manifest", "is new")
     text = [reason for reason in refusal.reasons if not reason.startswith("and ")]
+    if text and all(reason.startswith(evidence.ANNOUNCED) for reason in text):
+        return Back(Step.ATTACH_SHEET, "prune.refused", f"published again: {reasons}")
     if text and all(any(word in reason for word in local) for reason in text):
         return Back(Step.SIGHTED, "prune.refused", f"settles again: {reasons}")
     if text and all(any(word in reason for word in lake) for reason in text):
@@ -217,7 +219,8 @@ def _gone_from_lake(context: Context, plan: list[PlanItem]) -> list[str]:
     """Files of the plan whose blob is no longer the one that was proven, at most 20."""
     listing.refresh(context)
     planned = {item.path: item.md5 for item in plan}
-    gone: list[str] = []
+    names = (f"{context.run.prefix}.md5", f"{context.run.prefix}.sync")
+    gone = [escape(name) for name in names if context.lake.get(name) is None]
     for page in listing.pairs(context):
         for file, blob in page:
             md5 = planned.pop(file.path, None)

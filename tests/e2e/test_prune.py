@@ -162,6 +162,17 @@ def test_bytes_in_the_lake_that_only_claim_to_be_right_never_free_the_disk(lab: 
     lab.expect_in_lake(files, f"miseq-out/{MISEQ}")
 
 
+def test_a_marker_that_is_gone_keeps_the_run_and_comes_back(lab: Lab) -> None:
+    files = published(lab)
+    lab.client.delete_blob(f"miseq-out/{MISEQ}.sync")
+    lab.configure(instruments__miseq__prune=PRUNE)
+    assert "is gone" in lab.call("prune", "--dry-run", expect=None).stdout
+    lab.once(expect=None)
+    assert "prune.refused" in lab.events()
+    assert f"miseq-out/{MISEQ}.sync" in lab.blobs()
+    lab.expect_in_lake(files, f"miseq-out/{MISEQ}")
+
+
 def test_a_run_that_ended_early_stays(lab: Lab) -> None:
     lab.kinds = {"nextseq": "nextseq500"}
     from demo.sequencer import NextSeqRun

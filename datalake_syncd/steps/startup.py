@@ -1,0 +1,92 @@
+"""What is done before any thread starts, and again when a new configuration comes in."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from datalake_syncd import __version__
+from datalake_syncd.adapters import tree
+from datalake_syncd.adapters.azcopy import end_orphans, inspect, leftovers
+from datalake_syncd.core.errors import SyncdError
+from datalake_syncd.core.model import Status, Step
+from datalake_syncd.steps import sighting
+from datalake_syncd.steps.record import PAUSED
+from datalake_syncd.steps.service import Service
+
+
+def prepare(service: Service) -> None:
+    """Take back what died, end what was left over, and say what this service starts with."""
+    config = service.config
+    private = config.daemon.state_dir / "azcopy"
+    tree.make_private_root(private)
+    for pid in end_orphans(private):
+        service.log(
+            logging.WARNING, "azcopy.orphan", f"ended an azcopy that was left over (pid {pid})"
+        )
+    for folder in leftovers(private):
+        tree.clear_private(folder)
+    given_back = service.ledger.runs.give_back(service.wall())
+    service.ledger.desk.put(PAUSED, None)
+    set_instruments(service)
+    wake_prunable(service)
+    _say_azcopy(service)
+    service.log(
+        logging.INFO,
+        "service.started",
+        f"datalake-syncd {__version__}: {len(config.instruments)} instruments, "
+        f"{given_back} runs go on where they were",
+        pid=os.getpid(),
+    )
+    _say_unused(service)
+
+
+def set_instruments(service: Service) -> None:
+    """Tell the ledger which instruments are configured."""
+    service.ledger.desk.set_instruments(
+        {name: (one.kind, str(one.source)) for name, one in service.config.instruments.items()}
+    )
+
+
+def wake_prunable(service: Service) -> None:
+    """Published runs rest; times and permission to prune may have changed: look again."""
+    for run in service.ledger.runs.all():
+        instrument = service.config.instruments.get(run.instrument)
+        resting = run.done is Step.PUBLISH and run.status in (Status.FINISHED, Status.WAITING)
+        in_trash = run.done is Step.PRUNE and run.status is Status.WAITING
+        if instrument is None or not (in_trash or (resting and instrument.prune.enabled)):
+            continue
+        if run.reason != sighting.GONE:
+            service.ledger.runs.set(run, status=Status.READY, reason=None, not_before=None)
+
+
+def _say_azcopy(service: Service) -> None:
+    try:
+        binary = inspect(service.config.azcopy.path)
+    except SyncdError as error:
+        service.log(logging.ERROR, "azcopy.unusable", str(error), next_step=error.next_step)
+        return
+    service.log(
+        logging.INFO if binary.tested else logging.WARNING,
+        "azcopy.found",
+        f"azcopy {binary.version} at {binary.path}"
+        + ("" if binary.tested else "; this version was not tested with this service"),
+        sha256=binary.sha256,
+    )
+
+
+def _say_unused(service: Service) -> None:
+    """Keys that are checked already and that nothing in this version acts on."""
+    config = service.config
+    unused = [f"[{section}]" for section in ("mail", "web") if getattr(config, section) is not None]
+    unused += [
+        f"instruments.{name}.max_silence"
+        for name, one in config.instruments.items()
+        if one.max_silence is not None
+    ]
+    for what in unused:
+        service.log(
+            logging.WARNING,
+            "config.unused",
+            f"{what} is read and checked, but this version does not act on it",
+        )
