@@ -112,7 +112,7 @@ class Daemon:
                     f"daemon.state_dir changed from {old.daemon.state_dir} to "
                     f"{new.daemon.state_dir}",
                     why="a running service can't change its ledger",
-                    next_step="restart it: systemctl restart datalake-syncd",
+                    next_step="stop it and start it again",
                 )
         except SyncdError as error:
             service.ledger.desk.put("config_refused", str(error))

@@ -20,6 +20,7 @@ from datalake_syncd.core.model import Status, Step
 from datalake_syncd.core.names import escape, escape_once
 from datalake_syncd.steps import settle, sighting, source
 from datalake_syncd.steps.context import lake_id, run_prefix
+from datalake_syncd.steps.look_again import LookAgain
 from datalake_syncd.steps.rederive import rederive
 from datalake_syncd.steps.service import PATIENCE, Service
 from datalake_syncd.steps.sheet_watch import SheetWatch
@@ -39,6 +40,7 @@ class Watcher:
         self._patience = Patience(name, PATIENCE)
         self._sheets = SheetWatch(service, name)
         self._learn_at = 0.0
+        self._again = LookAgain(service)
         self.failed = False
         self.wake = threading.Event()
         self.stopping = threading.Event()
@@ -107,7 +109,7 @@ class Watcher:
             )
             if run is None:
                 continue
-            look = self._visit(run)
+            look = self._safe_visit(run)
             if look is not None:
                 next_look = look if next_look is None else min(next_look, look)
         for gone in (run for n, run in runs.items() if n not in present):
@@ -123,6 +125,17 @@ class Watcher:
             self._learn_at = now + _LEARN_AGAIN
             rederive(self._service, self._name, self._instrument)
 
+    def _safe_visit(self, run: Run) -> float | None:
+        try:
+            return self._visit(run)
+        except SyncdError:
+            raise
+        except Exception:  # noqa: BLE001 - one run's bug must not stop the instrument's others
+            reason = "an error in datalake-syncd itself; the log has its trace"
+            self._say(logging.ERROR, "scan.bug", f"{reason}", run=run.key, exc_info=True)
+            self._tell(run, Status.BLOCKED, reason, "please report it with the trace")
+            return None
+
     def _visit(self, run: Run) -> float | None:
         if run.pruned_at is not None:
             sighting.returned(self._service, run)
@@ -131,6 +144,8 @@ class Watcher:
             return None
         if run.done is Step.PUBLISH and run.reason == sighting.GONE:
             self._service.ledger.runs.set(run, status=Status.READY, reason=None)
+        if run.done is Step.PUBLISH and run.status in (Status.FINISHED, Status.WAITING):
+            self._again.look(run, self._patience)
         if run.done is not Step.SIGHTED:
             return None
         memory = self._memories.setdefault(run.name, settle.Memory())
@@ -176,36 +191,27 @@ class Watcher:
             self._tell(run, status, reason, step if found.blocked else None, gates)
             return
         reach(FailPoint.EFFECT_SETTLE)
-        if found.lost:
-            named = ", ".join(escape(path) for path in found.lost[:5])
-            message = f"{len(found.lost)} files vanished before they were proven: {named}"
-            service.ledger.runs.event(
-                run.id, service.wall(), "run.files-lost", message, {"files": list(found.lost)}
-            )
-            self._say(
-                logging.ERROR,
-                "run.files-lost",
-                message,
-                run=run.key,
-                next_step="ask who removed them from the instrument; the rest is carried",
-            )
         outcome = found.assessment.outcome
         message = (
             f"complete and still: {found.settled['files']} files, "
             f"{found.settled['bytes']} bytes, outcome {outcome.value}"
         )
-        service.ledger.runs.move(
+        _, lost = service.ledger.settle(
             run,
+            found.notes,
+            {
+                **found.settled,
+                "done": Step.SETTLE,
+                "status": Status.READY,
+                "reason": None,
+                "next_step": None,
+                "not_before": None,
+                "attempts": 0,
+                "prefix": run_prefix(self._instrument, run.name),
+                "lake": lake_id(service.config),
+            },
             now=service.wall(),
-            event="run.settled",
             message=message,
-            done=Step.SETTLE,
-            status=Status.READY,
-            attempts=0,
-            settled_at=service.wall(),
-            prefix=run_prefix(self._instrument, run.name),
-            lake=lake_id(service.config),
-            **found.settled,
         )
         reach(FailPoint.RECORD_SETTLE)
         self._memories.pop(run.name, None)
@@ -213,6 +219,15 @@ class Watcher:
             logging.INFO, "run.settled", message, run=run.key, step="settle",
             files=found.settled["files"], bytes=found.settled["bytes"], outcome=outcome.value,
         )  # fmt: skip
+        if lost:
+            named = ", ".join(escape(path) for path in lost[:5])
+            self._say(
+                logging.ERROR,
+                "run.files-lost",
+                f"{len(lost)} files vanished before they were proven: {named}",
+                run=run.key,
+                next_step="ask who removed them from the instrument; the rest is carried",
+            )
         service.work.set()
 
     def _tell(
@@ -225,9 +240,9 @@ class Watcher:
     ) -> None:
         """Write a reason down if it is new; a newly blocked run is an alarm, once."""
         same = (run.status, run.reason) == (status, reason)
-        if same and (gates is None or gates == run.gates):
+        if same and (gates or []) == run.gates:
             return
-        columns: dict[str, Any] = {} if gates is None else {"gates": gates}
+        columns: dict[str, Any] = {"gates": gates or []}
         if same or (status is Status.WAITING and run.status is Status.WAITING):
             columns["next_step"] = next_step
             self._service.ledger.runs.set(run, status=status, reason=reason, **columns)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from datalake_syncd.adapters.failpoints import reach
 from datalake_syncd.adapters.ledger import LedgerFull, Run, StaleTransition
-from datalake_syncd.core.errors import SyncdError, UsageError
+from datalake_syncd.core.errors import Stopped, SyncdError, UsageError
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.steps.attach_sheet import attach_sheet
 from datalake_syncd.steps.context import Answer, Context
@@ -83,8 +82,9 @@ def do_step(service: Service, run: Run, *, person_asked: bool = False) -> None:
         reach(f"before-{spec.name}")
         recorder.answer(spec.work(context))
         reach(f"record-{spec.name}")
-    except StaleTransition as error:
-        service.log(logging.INFO, "run.moved", str(error), run=run.key)
+    except StaleTransition:
+        # A person held it meanwhile, say: what this step wanted to do was not done.
+        recorder.failed(Stopped("the run was moved by somebody else while it was worked on"))
     except SyncdError as error:
         recorder.failed(error)
     except Exception:  # noqa: BLE001 - a bug stops this run, keeps its trace, and no other

@@ -99,7 +99,7 @@ def _service(report: Report) -> Iterator[RenderableType]:
         looks = [one.last_scan for one in report.instruments if one.last_scan]
         told += f" (last look {ago(max(looks), report.now)})." if looks else "."
         yield Text(told, style="yellow")
-        yield _indented("start it: systemctl start datalake-syncd   (or: datalake-syncd run)")
+        yield _indented("start it: datalake-syncd run")
     elif report.daemon.running is None:
         yield Text("Whether the daemon is running can't be seen from here.", style="yellow")
     if report.uploads_paused:

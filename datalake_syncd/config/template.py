@@ -28,7 +28,7 @@ _HEAD = """\
 # Durations are "90s", "15m", "1h", "14d". A key that is commented out (#key = value) shows its
 # default, or an example where there is no default. An unknown key or a wrong value is refused:
 # try the file with `datalake-syncd config check`, see what is in force with `config show`.
-# A running service takes a changed file up with `systemctl reload datalake-syncd`.
+# A running service takes a changed file up with `kill -HUP PID`.
 # Secrets are never in this file.
 """
 

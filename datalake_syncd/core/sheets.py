@@ -7,8 +7,14 @@ from collections.abc import Iterable
 
 ATTACHED = "SampleSheet.csv"
 INSTRUMENT_OWN = "SampleSheet.instrument.csv"
+#: The gate of a sheet that can't be attached; it opens by itself when the sheet is mended.
+SHEET = "sheet"
 
 _YEAR = re.compile(r"(19|20)\d\d")
+
+
+MAX_SHEET_BYTES = 200 << 20
+"""A larger file (bytes) is no sample sheet; so much goes up in one request that is checked."""
 
 
 def years(names: Iterable[str]) -> list[str]:

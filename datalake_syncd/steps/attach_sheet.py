@@ -19,10 +19,18 @@ from datalake_syncd.adapters.failpoints import FailPoint, reach
 from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SourceOffline, Transient
 from datalake_syncd.core.model import Blob, FileStat, ManifestFile, Proof
 from datalake_syncd.core.names import escape
-from datalake_syncd.core.sheets import ATTACHED, INSTRUMENT_OWN, sheet_name, years
+from datalake_syncd.core.sheets import (
+    ATTACHED,
+    INSTRUMENT_OWN,
+    MAX_SHEET_BYTES,
+    SHEET,
+    sheet_name,
+    years,
+)
 from datalake_syncd.steps.context import Answer, Context, Done, Wait
+from datalake_syncd.steps.recheck import other_lake
 
-MAX_SHEET_BYTES = 1 << 30
+_NO_SHEET: dict[str, Any] = {"sheet": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,7 @@ def list_sheets(folder: Path, tick: Callable[[], None] = lambda: None) -> SheetN
     A folder that is not there is a share that is away, no change of the run.
     """
     try:
-        names = tree.top_names(folder)
+        names = tree.top_names(folder, configured=True)
     except SourceChanged as error:
         raise SourceOffline(
             f"the sample sheets in {escape(str(folder))} can't be listed: {error.what}",
@@ -74,9 +82,24 @@ def find_sheet(folder: Path, run: str, listed: SheetNames | None = None) -> Shee
     for relative in (listed or list_sheets(folder)).get(sheet_name(run), ()):
         try:
             with tree.open_regular(folder / relative) as (_, told):
-                return Sheet(folder / relative, tree.file_stat(told))
+                sheet = Sheet(folder / relative, tree.file_stat(told))
         except SourceChanged:
             continue
+        except NeedsPerson as error:
+            raise NeedsPerson(
+                f"the sample sheet {escape(str(folder / relative))}: {error.what}",
+                why=error.why,
+                next_step="put the file itself there; the run goes on by itself",
+                gate=SHEET,
+            ) from error
+        if sheet.stat.size > MAX_SHEET_BYTES:
+            raise NeedsPerson(
+                f"the sample sheet {escape(str(sheet.path))} has {sheet.stat.size} bytes",
+                why=f"more than {MAX_SHEET_BYTES} bytes is no sample sheet",
+                next_step="put the right file there; the run goes on by itself",
+                gate=SHEET,
+            )
+        return sheet
     return None
 
 
@@ -95,18 +118,15 @@ def is_attached(sheet: Sheet | None, record: dict[str, Any] | None) -> bool:
 
 def attach_sheet(context: Context) -> Answer:
     """Attach the sheet that is there now, or say that none is."""
+    elsewhere = other_lake(context)
+    if elsewhere is not None:
+        return elsewhere
     folder = context.instrument.sample_sheets
     sheet = None
     if folder is not None:
         sheet = context.patience.call(lambda _tick: find_sheet(folder, context.run.name))
     if sheet is None:
         return _without(context)
-    if sheet.stat.size > MAX_SHEET_BYTES:
-        raise NeedsPerson(
-            f"the sample sheet {escape(str(sheet.path))} has {sheet.stat.size} bytes",
-            why=f"more than {MAX_SHEET_BYTES} bytes is no sample sheet",
-            next_step="put the right file there; the run goes on by itself",
-        )
     md5 = context.patience.call(lambda tick: _hash(sheet, tick))
     _set_instrument_sheet_aside(context, md5)
     blob = _upload(context, sheet, md5)
@@ -131,6 +151,10 @@ def _hash(sheet: Sheet, tick: Callable[[], None]) -> str:
 def _without(context: Context) -> Answer:
     required = context.instrument.sample_sheet == "required"
     if context.run.sheet is not None:
+        own = context.ledger.files.one(context.run.id, ATTACHED)
+        if own is not None and own.lake_path == ATTACHED and own.md5 != context.run.sheet["md5"]:
+            # The two were one blob; the instrument has written its own anew since.
+            return Done("sheet.none", "the instrument's own sheet is the only one", {}, _NO_SHEET)
         # Attached before; that it is no longer in the folder takes nothing away.
         return Done("sheet.kept", "the attached sample sheet stays", columns={})
     adopted = _adopted(context)

@@ -106,6 +106,9 @@ class Context:
     @property
     def needed_proof(self) -> Proof:
         """What every file must reach before the run is published."""
+        prune = self.instrument.prune
+        if prune.enabled and prune.proof == "read-back" and self.config.lake.proof == "auto":
+            return Proof.READ_BACK  # what pruning will ask for
         return {
             "auto": Proof.CHECKED,
             "read-back": Proof.READ_BACK,

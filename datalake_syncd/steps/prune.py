@@ -10,7 +10,7 @@ from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.failpoints import FailPoint, reach
 from datalake_syncd.adapters.tree import trash
 from datalake_syncd.core.durations import format_bytes, format_duration, iso
-from datalake_syncd.core.errors import NeedsPerson, SourceOffline
+from datalake_syncd.core.errors import NeedsPerson, SourceOffline, Stopped
 from datalake_syncd.core.manifest import Verdict, judge
 from datalake_syncd.core.model import Gate, Proof, Step
 from datalake_syncd.core.names import escape
@@ -88,6 +88,9 @@ def _check_source(context: Context) -> None:
 def _refused(context: Context, refusal: PruneRefusal) -> Answer:
     reasons = "; ".join(escape(reason) for reason in refusal.reasons)
     context.log(logging.WARNING, "prune.refused", f"nothing is pruned: {reasons}", step="prune")
+    last = context.ledger.runs.last_event(context.run.id, "prune.refused")
+    if last is not None and reasons in last.message and context.now() - last.at < _ASK_AGAIN:
+        return Wait(f"not pruned: {reasons}", _ASK_AGAIN)  # going round changed nothing
     lake = ("in the lake", "only '", "written again")
     local = ("on the disk since", "other content on the disk", "not in the manifest", "is new")
     text = [reason for reason in refusal.reasons if not reason.startswith("and ")]
@@ -148,6 +151,8 @@ def empty_trash(context: Context) -> Answer:
         return Finished()
     if run.pruned_at is None:
         return _bring_back(context, "it was being brought back when the service ended")
+    if not context.instrument.prune.enabled or context.config.lake.proof == "claimed":
+        return Finished(f"kept in {trash.TRASH}: pruning is no longer enabled for the instrument")
     rest = run.pruned_at + context.instrument.prune.trash - context.now()
     if rest > 0:
         return Wait(f"in the trash for another {format_duration(rest)}", rest)
@@ -159,6 +164,8 @@ def empty_trash(context: Context) -> Answer:
     if gone:
         return _rescue(context, plan, gone)
     plan = _as_they_are_now(context, plan)
+    if context.ledger.runs.by_id(run.id).hold_reason is not None:
+        raise Stopped("held while its trash was about to be emptied")
     context.ledger.runs.event(
         run.id, context.now(), "trash.emptying", f"{len(plan)} files are unlinked", step="prune"
     )
@@ -169,7 +176,7 @@ def empty_trash(context: Context) -> Answer:
         after_each=lambda: reach(FailPoint.TRASH_FILE_UNLINKED),
         should_stop=context.should_stop,
     )
-    if done.left == ("interrupted",):
+    if done.interrupted:
         return Wait("the trash was being emptied when the service stopped", 0.0)
     reach(FailPoint.TRASH_EMPTIED)
     stays = ""

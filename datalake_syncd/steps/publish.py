@@ -7,23 +7,31 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 from datalake_syncd.adapters.failpoints import FailPoint, reach
-from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.core import manifest
 from datalake_syncd.core.durations import iso, parse_iso
-from datalake_syncd.core.errors import Transient
+from datalake_syncd.core.errors import NeedsPerson, Transient
 from datalake_syncd.core.manifest import ManifestHeader
 from datalake_syncd.core.model import EmptyDirectory, Outcome
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.sheets import ATTACHED
 from datalake_syncd.steps.context import Answer, Context, Done, lake_id
+from datalake_syncd.steps.recheck import other_lake, recheck
 
 MAX_MANIFEST_BYTES = 1 << 30
 
 
 def publish(context: Context) -> Answer:
     """Write manifest and marker; the marker is what downstream pipelines wait for."""
+    elsewhere = other_lake(context)
+    if elsewhere is not None:
+        return elsewhere
+    _whole_manifest(context)
+    changed = recheck(context)
+    if changed is not None:
+        return changed
     lines = sorted(_lines(context), key=lambda line: line[1].encode())
     old = context.lake.get(f"{context.run.prefix}.md5")
     old_lines: list[tuple[str, str]] | None = None
@@ -31,7 +39,7 @@ def publish(context: Context) -> Answer:
         old_lines = _read_lines(context)
     generation, published_at = _standing(context, same=old_lines == lines)
     if published_at is None:
-        published_at = _write(context, lines, generation, replaces=old is not None)
+        published_at = _write(context, lines, generation)
     reach(FailPoint.EFFECT_PUBLISH)
     label = "" if context.run.outcome is Outcome.GOOD else f" (outcome: {context.run.outcome})"
     return Done(
@@ -48,21 +56,33 @@ def publish(context: Context) -> Answer:
     )
 
 
+def _whole_manifest(context: Context) -> None:
+    """What is announced is what was settled, file by file; anything else is a bug or a lost row."""
+    run = context.run
+    if context.ledger.files.totals(run.id) != (run.files, run.bytes):
+        raise NeedsPerson(
+            f"the ledger does not hold all {run.files} files of this run",
+            why="a manifest that lacks files would tell consumers of a smaller run",
+            next_step="if the run is on the disk: datalake-syncd retry; else it stays as published",
+        )
+
+
 def _lines(context: Context) -> Iterator[tuple[str, str]]:
-    sheet = context.run.sheet
+    # A file of the run at the sheet's own place is that sheet; its MD5 is of what lies there.
+    sheet = _separate_sheet(context)
     for page in context.ledger.files.pages(context.run.id):
         for file in page:
             if file.md5 is None:
                 raise Transient(f"{escape(file.path)} has no MD5 yet")
-            if file.lake_path != ATTACHED or sheet is None:
-                yield file.md5, file.lake_path
+            yield file.md5, file.lake_path
     if sheet is not None:
         yield sheet["md5"], ATTACHED
 
 
-def _sheet_bytes(run: Run) -> int:
-    """Bytes of an attached sheet: a file of the run in the lake, not on the source."""
-    return 0 if run.sheet is None else int(run.sheet["size"])
+def _separate_sheet(context: Context) -> dict[str, Any] | None:
+    """The attached sheet, unless it is the same blob as the instrument's own."""
+    own = context.ledger.files.one(context.run.id, ATTACHED)
+    return None if own is not None and own.lake_path == ATTACHED else context.run.sheet
 
 
 def _text(lines: list[tuple[str, str]]) -> bytes:
@@ -97,12 +117,11 @@ def _standing(context: Context, *, same: bool) -> tuple[int, float | None]:
     return max(there, run.generation) + 1, None
 
 
-def _write(
-    context: Context, lines: list[tuple[str, str]], generation: int, *, replaces: bool
-) -> float:
+def _write(context: Context, lines: list[tuple[str, str]], generation: int) -> float:
     run, lake = context.run, context.lake
     now = context.now()
     notes = context.ledger.files.notes(run.id)
+    sheet = _separate_sheet(context)
     header = ManifestHeader(
         run.name,
         run.instrument,
@@ -110,7 +129,7 @@ def _write(
         run.outcome,
         run.proof,
         len(lines),
-        run.bytes + _sheet_bytes(run),
+        run.bytes + (0 if sheet is None else int(sheet["size"])),
     )
     data = manifest.render_md5(
         header,
@@ -121,10 +140,10 @@ def _write(
     name = f"{run.prefix}.md5"
     there = lake.get(name)
     if there is None or lake.read(name, MAX_MANIFEST_BYTES) != data:
-        if replaces:
-            for earlier in (name, f"{run.prefix}.sync"):
-                if lake.get(earlier) is not None:
-                    snapshot = lake.snapshot(earlier)
+        for earlier in (name, f"{run.prefix}.sync"):
+            if lake.get(earlier) is not None:
+                snapshot = lake.snapshot(earlier)
+                if snapshot is not None:
                     context.log(
                         logging.INFO,
                         "lake.snapshot",

@@ -26,6 +26,7 @@ from datalake_syncd.steps.service import Service
 
 #: A transient failure that comes so often is told to a person; it is tried on all the same.
 ALARM_AFTER = 6
+_OFFLINE_AGAIN = 300.0
 #: Where the ledger keeps that all uploads are paused, for ``status``.
 PAUSED = "uploads_paused"
 
@@ -89,18 +90,19 @@ class Recorder:
     def failed(self, error: SyncdError) -> None:
         """The step raised one of our errors."""
         match error:
-            case StaleTransition():
-                self._service.log(logging.INFO, "run.moved", str(error), run=self._run.key)
             case LedgerFull():
                 self._service.ledger_trouble(error)
                 self._until_written(partial(self._again, error, 5.0, attempt=False))
+            case SourceChanged() if self._step == "trash":
+                self._again(error, delay(self._run.attempts, random.random()), attempt=True)  # noqa: S311
             case SourceChanged():
                 self.answer(Back(Step.SIGHTED, "run.changed", str(error)))
             case AuthRefused():
                 self._refused(error)
             case SourceOffline():
-                wait = max(self._service.config.daemon.scan_interval, 1.0)
-                self._again(error, wait, attempt=False)
+                # A bad sector lasts; a share that was away comes back: not more than 5 min.
+                wait = min(delay(self._run.attempts, random.random()), _OFFLINE_AGAIN)  # noqa: S311
+                self._again(error, wait, attempt=True)
             case Transient():
                 wait = delay(self._run.attempts, random.random())  # noqa: S311 - no secret
                 if error.not_an_attempt:

@@ -137,10 +137,13 @@ class Service:
         with self._lock:
             self._held.add(run_id)
 
+    def let_run(self, run_id: int) -> None:
+        """A hold is lifted."""
+        with self._lock:
+            self._held.discard(run_id)
+
     def context(self, run: Run) -> Context:
         """All that a step of this run needs, with the configuration in force now."""
-        with self._lock:
-            self._held.discard(run.id)
         force = self.force
         return Context(
             config=force.config,

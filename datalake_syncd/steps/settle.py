@@ -18,6 +18,7 @@ from datalake_syncd.core.model import (
     Outcome,
 )
 from datalake_syncd.core.names import escape
+from datalake_syncd.core.sheets import ATTACHED, INSTRUMENT_OWN
 from datalake_syncd.steps.context import Context
 
 #: A metadata file that can't be parsed for so long (seconds) is no longer "being written".
@@ -50,7 +51,7 @@ class Settling:
     blocked: bool = False
     complete: bool = False
     next_look: float | None = None
-    lost: tuple[str, ...] = ()
+    notes: tuple[Oddity, ...] = ()
 
 
 def assess(
@@ -141,11 +142,16 @@ def _first_look(
     monotonic: Callable[[], float],
     tick: Callable[[], None],
 ) -> Settling:
+    memory.digest, memory.looked_at = whole_look(context, tick).digest, monotonic()
+    return _quiet(context, assessment, context.instrument.quiet)
+
+
+def whole_look(context: Context, tick: Callable[[], None]) -> tree.Look:
+    """The sum of one look at the run's whole tree."""
     sum_ = tree.Look()
     for entry in _look(context, tick):
         sum_.add(entry)
-    memory.digest, memory.looked_at = sum_.digest, monotonic()
-    return _quiet(context, assessment, context.instrument.quiet)
+    return sum_
 
 
 def _quiet(context: Context, assessment: Assessment, rest: float) -> Settling:
@@ -166,11 +172,13 @@ def _second_look(
     sum_ = tree.Look()
     empty: list[Oddity] = []
     structure = context.kind.structure(assessment.facts)
+    second_sheet = False
     batch: list[tuple[FileEntry, str | None]] = []
     files.begin_look(run.id)
     for entry in _look(context, tick):
         sum_.add(entry)
         if isinstance(entry, FileEntry):
+            second_sheet = second_sheet or entry.path == INSTRUMENT_OWN
             if structure is not None:
                 structure.see(entry.path, entry.stat.size)
             batch.append((entry, None))
@@ -184,6 +192,9 @@ def _second_look(
         memory.digest, memory.looked_at = sum_.digest, monotonic()
         return _quiet(context, assessment, context.instrument.quiet)
     memory.looked_at = monotonic()
+    if second_sheet and _own_sheet_is_aside(context):
+        detail = f"the instrument's own {ATTACHED} lies under this name in the lake"
+        sum_.oddities.append(Oddity(INSTRUMENT_OWN, "collision", detail, blocks=True))
     gates = (*assessment.gates, *_content_gates(context, sum_, structure))
     failing = [gate for gate in gates if not gate.passed]
     if failing:
@@ -193,7 +204,6 @@ def _second_look(
         Oddity(detail, "excluded", f"{count} files", blocks=False)
         for detail, count in sum_.excluded.items()
     ]
-    lost = files.adopt_look(run.id, [*sum_.oddities, *empty, *excluded])
     columns = {
         "files": sum_.files,
         "bytes": sum_.bytes,
@@ -204,7 +214,13 @@ def _second_look(
         "files_proven": 0,
         "rounds": 0,
     }
-    return Settling("settled", gates, assessment, settled=columns, complete=True, lost=tuple(lost))
+    notes = (*sum_.oddities, *empty, *excluded)
+    return Settling("settled", gates, assessment, settled=columns, complete=True, notes=notes)
+
+
+def _own_sheet_is_aside(context: Context) -> bool:
+    own = context.ledger.files.one(context.run.id, ATTACHED)
+    return own is not None and own.lake_path == INSTRUMENT_OWN
 
 
 def _content_gates(

@@ -9,6 +9,7 @@ from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.adapters.patience import Patience
 from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SourceOffline, SyncdError
 from datalake_syncd.core.model import Status, Step
+from datalake_syncd.core.sheets import SHEET
 from datalake_syncd.steps.attach_sheet import SheetNames, find_sheet, is_attached, list_sheets
 from datalake_syncd.steps.service import PATIENCE, Service
 
@@ -59,6 +60,10 @@ class SheetWatch:
 
     def _look_for(self, run: Run, folder: Path, listed: SheetNames) -> None:
         sheet = self._patience.call(lambda _tick: find_sheet(folder, run.name, listed))
+        if run.status is Status.BLOCKED:
+            self._service.ledger.runs.set(run, status=Status.READY, reason=None, next_step=None)
+            self._service.work.set()
+            return
         if is_attached(sheet, run.sheet):
             return
         what = "came late" if run.sheet is None else "was edited"
@@ -74,5 +79,9 @@ class SheetWatch:
 
 
 def _may_change(run: Run) -> bool:
+    if run.tree_digest is None:
+        return False  # learned from its marker alone: its files are not known here
+    if run.done is Step.VERIFY and run.status is Status.BLOCKED:
+        return any(gate["name"] == SHEET and not gate["passed"] for gate in run.gates)
     resting = run.status in (Status.FINISHED, Status.WAITING, Status.READY)
     return run.done in (Step.PUBLISH, Step.PRUNE) and resting and run.hold_reason is None

@@ -16,7 +16,7 @@ from datalake_syncd.steps.context import lake_id, run_prefix
 from datalake_syncd.steps.service import Service
 
 GONE = "published; the folder is no longer on the source (not pruned by this service)"
-VANISHED = "the folder vanished from the source before it was published"
+VANISHED = "the folder vanished from the source before what is in it was published"
 RETURNED = "a folder came back under the name of this run, which was published and pruned"
 
 
@@ -69,7 +69,8 @@ def check(service: Service, instrument: Instrument, run: Run) -> None:
     if problem is not None:
         raise NeedsPerson(f"the folder's name {problem[1]}", next_step="rename the folder")
     for other in service.ledger.runs.at_prefix(lake_id(service.config), prefix):
-        if other.id < run.id and _is_here(service, other):
+        first = other.id < run.id or other.done is not Step.SIGHTED
+        if other.id != run.id and first and _is_here(service, other):
             raise NeedsPerson(
                 f"{other.key} already goes to {escape(prefix)} in the lake",
                 next_step="two runs with one name: rename one of the folders, or give the "
@@ -115,12 +116,15 @@ def returned(service: Service, run: Run) -> None:
 
 def vanished(service: Service, run: Run) -> None:
     """The source answers and the folder is not there: say so, forget nothing."""
+    if run.pruned_at is not None and run.reason == RETURNED:
+        # The folder that came back is gone again: the trash goes on where it was.
+        service.ledger.runs.set(run, status=Status.READY, reason=None, next_step=None)
     if run.pruned_at is not None or run.status is Status.RUNNING:
         return
     if _in_trash(service, run):
         return  # our own rename, cut off before its record: the prune step goes on with it
-    if run.published_at is not None:
-        if run.reason != GONE and run.done in (Step.PUBLISH, Step.SIGHTED):
+    if run.published_at is not None and run.done in (Step.VERIFY, Step.ATTACH_SHEET, Step.PUBLISH):
+        if run.reason != GONE and run.done is Step.PUBLISH:
             service.ledger.runs.move(
                 run,
                 now=service.wall(),

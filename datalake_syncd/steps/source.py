@@ -39,7 +39,7 @@ def view(
     if instrument.require_mount and not mounts.is_mount_point(source):
         raise _offline(source, "is not a mount point", "require_mount = true asks for one")
     try:
-        names = tuple(tree.top_names(source))
+        names = tuple(tree.top_names(source, configured=True))
     except SourceOffline:
         raise
     except SyncdError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from datalake_syncd.core.durations import format_duration
-from datalake_syncd.core.model import Status
+from datalake_syncd.core.model import Status, Step
 from datalake_syncd.steps.service import Service
 
 
@@ -13,11 +13,11 @@ def report_stale(service: Service) -> None:
     """Say which runs have not moved for ``stale_after``, each again after as long."""
     now, limit = service.wall(), service.config.daemon.stale_after
     for run in service.ledger.runs.all():
-        done = run.status in (Status.FINISHED, Status.RUNNING) or run.published_at is not None
-        if done or now - run.moved_at < limit:
+        resting = run.status in (Status.FINISHED, Status.RUNNING)
+        if resting or run.done in (Step.PUBLISH, Step.PRUNE) or now - run.moved_at < limit:
             continue
-        told = [e.at for e in service.ledger.runs.history(run.id) if e.event == "run.stale"]
-        if told and now - told[-1] < limit:
+        told = service.ledger.runs.last_event(run.id, "run.stale")
+        if told is not None and now - told.at < limit:
             continue
         message = (
             f"has not moved for {format_duration(now - run.moved_at)} "

@@ -53,7 +53,8 @@ def wake_prunable(service: Service) -> None:
     for run in service.ledger.runs.all():
         instrument = service.config.instruments.get(run.instrument)
         resting = run.done is Step.PUBLISH and run.status in (Status.FINISHED, Status.WAITING)
-        in_trash = run.done is Step.PRUNE and run.status is Status.WAITING
+        rests = run.status in (Status.WAITING, Status.FINISHED)
+        in_trash = run.done is Step.PRUNE and run.trash is not None and rests
         if instrument is None or not (in_trash or (resting and instrument.prune.enabled)):
             continue
         if run.reason != sighting.GONE:

@@ -19,7 +19,7 @@ from datalake_syncd.core.manifest import judge as judge_file
 from datalake_syncd.core.model import Blob, ManifestFile, Proof
 from datalake_syncd.core.names import escape
 from datalake_syncd.steps import listing
-from datalake_syncd.steps.context import Answer, Context, Done
+from datalake_syncd.steps.context import Answer, Context, Done, lake_id
 from datalake_syncd.steps.hash_pool import HashPool
 from datalake_syncd.steps.progress import Meter
 
@@ -28,6 +28,7 @@ BATCH_FILES = 10_000
 BATCH_BYTES = 100 << 30
 #: The gate that guards a published run which this ledger knows nothing of.
 OVERWRITE = "overwrite"
+_NOTED_AT_ONCE = 100
 
 
 def transfer(context: Context) -> Answer:
@@ -66,6 +67,7 @@ def transfer(context: Context) -> Answer:
         "transfer.finished",
         f"{sent} files sent, {format_bytes(meter.sent_bytes)} in {took}",
         data={"files_sent": sent, "bytes_sent": meter.sent_bytes, "seconds": meter.seconds},
+        columns={"lake": lake_id(context.config)},
     )
 
 
@@ -83,7 +85,7 @@ def _classify(context: Context) -> tuple[int, int, int, list[str]]:
             send += todo == "send"
             compare += todo == "hash"
             size += file.stat.size if todo == "send" else 0
-            if verdict is Verdict.DIFFERENT and file.sent_over is None:
+            if verdict is Verdict.DIFFERENT and _not_kept(file, blob):
                 overwritten.append(escape(file.path))
             batch.append((file.path, todo))
         context.ledger.files.write_todo(context.run.id, batch)
@@ -96,15 +98,23 @@ def _differing(context: Context) -> int:
     overwritten: list[str] = []
     for page in listing.pairs(context, "hash"):
         different = [
-            file
+            (file, blob)
             for file, blob in page
             if judge_file(file, blob, needed=Proof.CLAIMED)[0] is Verdict.DIFFERENT
         ]
-        overwritten.extend(escape(f.path) for f in different if f.sent_over is None)
-        context.ledger.files.write_todo(context.run.id, ((f.path, "send") for f in different))
+        overwritten.extend(escape(file.path) for file, blob in different if _not_kept(file, blob))
+        context.ledger.files.write_todo(context.run.id, ((f.path, "send") for f, _ in different))
         count += len(different)
     _guard_foreign(context, overwritten)
     return count
+
+
+def _not_kept(file: ManifestFile, blob: Blob | None) -> bool:
+    """A blob that would be overwritten and is not the one that was noted and kept before.
+
+    That we sent the file once says nothing about who wrote what is there now.
+    """
+    return blob is not None and blob.etag != file.sent_over
 
 
 def _guard_foreign(context: Context, overwritten: list[str]) -> None:
@@ -165,10 +175,16 @@ def _batches(
 
 def _prepare(context: Context, batch: list[tuple[ManifestFile, Blob | None]]) -> None:
     """Before anything is overwritten: a snapshot of it, and a note of what was there."""
+    for start in range(0, len(batch), _NOTED_AT_ONCE):
+        if context.should_stop():
+            raise Stopped
+        _keep_and_note(context, batch[start : start + _NOTED_AT_ONCE])
+
+
+def _keep_and_note(context: Context, part: list[tuple[ManifestFile, Blob | None]]) -> None:
     limit = context.azcopy.put_blob_mb << 20
-    for file, blob in batch:
-        # Our own failed upload (sent, never proven) is not worth keeping; all else is.
-        if blob is not None and (file.sent_over is None or file.proof.rank > 1):
+    for file, blob in part:
+        if blob is not None and _not_kept(file, blob):
             snapshot = context.lake.snapshot(blob.name)
             context.ledger.runs.event(
                 context.run.id,
@@ -181,7 +197,7 @@ def _prepare(context: Context, batch: list[tuple[ManifestFile, Blob | None]]) ->
         context.run.id,
         (
             (file.path, blob.etag if blob is not None else "", file.stat.size <= limit)
-            for file, blob in batch
+            for file, blob in part
         ),
     )
 
@@ -202,9 +218,7 @@ def _copy(
     job = CopyJob(
         azcopy=context.azcopy_path,
         source_root=context.instrument.source,
-        destination=context.run.prefix.removesuffix(f"/{context.run.name}")
-        if context.instrument.destination
-        else "",
+        destination=context.run.prefix.removesuffix(context.run.name).rstrip("/"),
         entries=(f"{context.run.name}/{file.path}" for file in plain),
         count=len(plain),
         bytes=sum(file.stat.size for file in plain),

@@ -128,7 +128,7 @@ def test_no_ledger_yet(place: Place, tmp_path: Path) -> None:
     place.config.write_text(f'[daemon]\nstate_dir = "{tmp_path / "new"}"\n')
     told = place.call("status")
     assert told.code == 2
-    assert "systemctl start datalake-syncd" in told.err
+    assert "start it: datalake-syncd run" in told.err
     assert not (tmp_path / "new").exists()
 
 

@@ -78,7 +78,7 @@ def test_hold_stops_a_running_transfer_and_release_lets_it_go_on(lab: Lab) -> No
         lab.wait_for(lambda: azcopies(lab), told="azcopy started")
         assert "is held" in lab.call("hold", MISEQ, "--reason", "the disk sounds odd").stdout
         lab.wait_for(lambda: not azcopies(lab), 20, told="azcopy ended")
-        assert lab.the_run().shown_status == "held"
+        lab.wait_for(lambda: lab.the_run().shown_status == "held", told="held")
         assert "the disk sounds odd" in lab.call("why", MISEQ, expect=None).stdout
         time.sleep(2)
         assert azcopies(lab) == []

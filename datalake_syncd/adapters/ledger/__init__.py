@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from datalake_syncd.adapters.ledger.database import (
     LEDGER,
@@ -18,6 +19,8 @@ from datalake_syncd.adapters.ledger.desk import Desk, InstrumentRow, Progress, R
 from datalake_syncd.adapters.ledger.files import Files
 from datalake_syncd.adapters.ledger.rows import Event, Run
 from datalake_syncd.adapters.ledger.runs import Runs, StaleTransition
+from datalake_syncd.core.errors import SourceChanged
+from datalake_syncd.core.model import Oddity
 from datalake_syncd.core.pruning import PlanItem
 
 __all__ = [
@@ -60,6 +63,33 @@ class Ledger:
                 run.id, now, "prune.planned", "prune", message, {"files": len(items)}
             )
         return self.runs.by_id(run.id)
+
+    def settle(
+        self,
+        run: Run,
+        notes: Sequence[Oddity],
+        columns: dict[str, Any],
+        *,
+        now: float,
+        message: str,
+    ) -> tuple[Run, list[str]]:
+        """Make the look the manifest and move the run, or neither.
+
+        Gives the run and the files that vanished before any proof. Raises ``StaleTransition``
+        when the run was moved meanwhile, ``SourceChanged`` when the rows are not the look.
+        """
+        with self.database.transaction():
+            self.runs.update_in_transaction(run, {**columns, "moved_at": now, "settled_at": now})
+            lost = self.files.adopt_in_transaction(run.id, notes)
+            if self.files.totals(run.id) != (columns["files"], columns["bytes"]):
+                raise SourceChanged("another look at this run was taken at the same time")
+            self.runs.event_in_transaction(run.id, now, "run.settled", "settle", message, None)
+            if lost:
+                told = f"{len(lost)} files vanished before they were proven"
+                self.runs.event_in_transaction(
+                    run.id, now, "run.files-lost", "settle", told, {"files": lost}
+                )
+        return self.runs.by_id(run.id), lost
 
     @contextmanager
     def scratch_copy(self, run: Run) -> Iterator[Ledger]:

@@ -96,7 +96,7 @@ class Database:
             raise UsageError(
                 f"there is no ledger at {self.path}",
                 why="the daemon has not run with this configuration yet",
-                next_step="start it: systemctl start datalake-syncd (or: datalake-syncd run)",
+                next_step="start it: datalake-syncd run",
             )
         try:
             self._connection = self._connect()

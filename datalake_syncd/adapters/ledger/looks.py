@@ -73,39 +73,43 @@ class Looks:
         MD5 and proof stay with files whose size, times and inode are unchanged.
         """
         with self._db.transaction():
-            lost = self._db.rows(
-                "SELECT path FROM files WHERE run_id=? AND proof NOT IN ('checked','read-back') "
-                "AND path NOT IN (SELECT path FROM seen WHERE run_id=?) LIMIT 1000",
-                (run_id, run_id),
-            )
-            self._db.execute(
-                "DELETE FROM files WHERE run_id=? "
-                "AND path NOT IN (SELECT path FROM seen WHERE run_id=?)",
-                (run_id, run_id),
-            )
-            self._db.execute(
-                f"""
-                INSERT INTO files
-                    (run_id, path, lake_path, size, mtime_ns, ctime_ns, inode, device, md5)
-                SELECT run_id, path, path, size, mtime_ns, ctime_ns, inode, device, md5
-                FROM seen WHERE run_id=?
-                ON CONFLICT (run_id, path) DO UPDATE SET
-                    md5=CASE WHEN {_SAME} THEN files.md5 ELSE excluded.md5 END,
-                    proof=CASE WHEN {_SAME} THEN files.proof ELSE 'none' END,
-                    proof_etag=CASE WHEN {_SAME} THEN files.proof_etag END,
-                    sent_over=CASE WHEN {_SAME} THEN files.sent_over END,
-                    single_put=CASE WHEN {_SAME} THEN files.single_put ELSE 0 END,
-                    size=excluded.size, mtime_ns=excluded.mtime_ns, ctime_ns=excluded.ctime_ns,
-                    inode=excluded.inode, device=excluded.device, todo=NULL
-                """,  # noqa: S608 - constant text
-                (run_id,),
-            )
-            self._db.execute("DELETE FROM seen WHERE run_id=?", (run_id,))
-            self._db.execute("DELETE FROM notes WHERE run_id=?", (run_id,))
-            self._db.execute_many(
-                "INSERT OR REPLACE INTO notes VALUES (?,?,?,?,?)",
-                ((run_id, n.path, n.kind, n.detail, int(n.blocks)) for n in notes),
-            )
+            return self.adopt_in_transaction(run_id, notes)
+
+    def adopt_in_transaction(self, run_id: int, notes: Iterable[Oddity]) -> list[str]:
+        """``adopt_look`` inside the caller's transaction."""
+        lost = self._db.rows(
+            "SELECT path FROM files WHERE run_id=? AND proof NOT IN ('checked','read-back') "
+            "AND path NOT IN (SELECT path FROM seen WHERE run_id=?) LIMIT 1000",
+            (run_id, run_id),
+        )
+        self._db.execute(
+            "DELETE FROM files WHERE run_id=? "
+            "AND path NOT IN (SELECT path FROM seen WHERE run_id=?)",
+            (run_id, run_id),
+        )
+        self._db.execute(
+            f"""
+            INSERT INTO files
+                (run_id, path, lake_path, size, mtime_ns, ctime_ns, inode, device, md5)
+            SELECT run_id, path, path, size, mtime_ns, ctime_ns, inode, device, md5
+            FROM seen WHERE run_id=?
+            ON CONFLICT (run_id, path) DO UPDATE SET
+                md5=CASE WHEN {_SAME} THEN files.md5 ELSE excluded.md5 END,
+                proof=CASE WHEN {_SAME} THEN files.proof ELSE 'none' END,
+                proof_etag=CASE WHEN {_SAME} THEN files.proof_etag END,
+                sent_over=CASE WHEN {_SAME} THEN files.sent_over END,
+                single_put=CASE WHEN {_SAME} THEN files.single_put ELSE 0 END,
+                size=excluded.size, mtime_ns=excluded.mtime_ns, ctime_ns=excluded.ctime_ns,
+                inode=excluded.inode, device=excluded.device, todo=NULL
+            """,  # noqa: S608 - constant text
+            (run_id,),
+        )
+        self._db.execute("DELETE FROM seen WHERE run_id=?", (run_id,))
+        self._db.execute("DELETE FROM notes WHERE run_id=?", (run_id,))
+        self._db.execute_many(
+            "INSERT OR REPLACE INTO notes VALUES (?,?,?,?,?)",
+            ((run_id, n.path, n.kind, n.detail, int(n.blocks)) for n in notes),
+        )
         return [row["path"] for row in lost]
 
     def notes(self, run_id: int) -> list[Oddity]:

@@ -88,6 +88,12 @@ class Event:
     data: dict[str, Any] | None
 
 
+def event_of(row: Any) -> Event:
+    """The event of a row of ``events``."""
+    data = None if row["data"] is None else json.loads(row["data"])
+    return Event(row["at"], row["event"], row["step"], row["message"], data)
+
+
 def stored(key: str, value: Any) -> Any:
     """A column's value as SQLite takes it."""
     return json.dumps(value) if key in _JSON and value is not None else value

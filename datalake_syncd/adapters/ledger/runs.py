@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from datalake_syncd.adapters.ledger.database import Database
-from datalake_syncd.adapters.ledger.rows import Event, Run, run_of, stored
+from datalake_syncd.adapters.ledger.rows import Event, Run, event_of, run_of, stored
 from datalake_syncd.core.errors import SyncdError
 from datalake_syncd.core.model import Status, Step
 
@@ -226,16 +226,15 @@ class Runs:
         rows = self._db.rows(
             "SELECT * FROM events WHERE run_id=? ORDER BY id DESC LIMIT ?", (run_id, limit)
         )
-        return [
-            Event(
-                row["at"],
-                row["event"],
-                row["step"],
-                row["message"],
-                None if row["data"] is None else json.loads(row["data"]),
-            )
-            for row in reversed(rows)
-        ]
+        return [event_of(row) for row in reversed(rows)]
+
+    def last_event(self, run_id: int, event: str) -> Event | None:
+        """The newest event of this kind of a run."""
+        row = self._db.row(
+            "SELECT * FROM events WHERE run_id=? AND event=? ORDER BY id DESC LIMIT 1",
+            (run_id, event),
+        )
+        return None if row is None else event_of(row)
 
     def pruned_since(self, instrument: str, since: float) -> int:
         """How many runs of the instrument went to the trash since then."""

@@ -21,10 +21,14 @@ _CHUNK = 1 << 20
 _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def top_names(folder: Path) -> list[str]:
-    """Names in a folder, sorted; raises ``SourceChanged`` or ``SourceOffline``."""
+def top_names(folder: Path, *, configured: bool = False) -> list[str]:
+    """Names in a folder, sorted; raises ``SourceChanged`` or ``SourceOffline``.
+
+    Only a folder that the configuration names itself may be a link.
+    """
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(folder, flags if configured else flags | os.O_NOFOLLOW)
         try:
             with os.scandir(descriptor) as listing:
                 return sorted(entry.name for entry in listing)

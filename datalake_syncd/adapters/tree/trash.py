@@ -34,11 +34,14 @@ class Emptied:
     freed: int
     already_gone: int
     left: tuple[str, ...]
+    interrupted: bool = False
 
 
 @contextmanager
 def _opened(path: str | Path, dir_fd: int | None = None) -> Iterator[int]:
-    descriptor = os.open(path, _DIRECTORY, dir_fd=dir_fd)
+    # The configured source may be a link; nothing below it is followed.
+    flags = _DIRECTORY if dir_fd is not None else _DIRECTORY & ~os.O_NOFOLLOW
+    descriptor = os.open(path, flags, dir_fd=dir_fd)
     try:
         yield descriptor
     finally:
@@ -164,13 +167,16 @@ def empty(
     unlinked = freed = gone = 0
     left: list[str] = []
     try:
+        if not is_there(source, trash_name, trash=True):
+            # The last try got to its end and only the record is missing.
+            return Emptied(0, 0, len(plan), ())
         with _opened(source) as top, _opened(TRASH, top) as trash:
             with _opened(trash_name, trash) as run:
                 folders = _Folders(run)
                 try:
                     for item in plan:
                         if should_stop():
-                            return Emptied(unlinked, freed, gone, ("interrupted",))
+                            return Emptied(unlinked, freed, gone, (), interrupted=True)
                         outcome = folders.unlink(item)
                         if outcome is None:
                             gone += 1
@@ -183,9 +189,6 @@ def empty(
                 left = _remove_folders(run, "")
             if not left:
                 os.rmdir(trash_name, dir_fd=trash)
-    except FileNotFoundError:
-        # The whole folder is gone: the last try got to its end and only the record is missing.
-        return Emptied(unlinked, freed, gone, tuple(left))
     except OSError as error:
         raise _not_moved(error, trash_name, source) from error
     return Emptied(unlinked, freed, gone, tuple(left))
