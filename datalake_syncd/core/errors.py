@@ -14,7 +14,7 @@ class SyncdError(Exception):
         self.next_step = next_step
 
     def __str__(self) -> str:
-        return " ".join(part for part in (self.what, self.why) if part)
+        return "; ".join(part for part in (self.what, self.why) if part)
 
 
 class UsageError(SyncdError):
