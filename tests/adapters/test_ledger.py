@@ -293,6 +293,12 @@ def test_reading_without_a_ledger_says_what_to_do(tmp_path: Path) -> None:
     assert "start it" in caught.value.next_step
 
 
+def test_a_ledger_that_is_being_made_just_now_is_no_ledger_yet(tmp_path: Path) -> None:
+    (tmp_path / LEDGER).touch()
+    with pytest.raises(UsageError, match="no ledger"):
+        Ledger(tmp_path, writable=False)
+
+
 def test_a_reader_can_not_write(tmp_path: Path, ledger: Ledger) -> None:
     run = add(ledger)
     reader = Ledger(tmp_path, writable=False)

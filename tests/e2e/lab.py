@@ -17,6 +17,7 @@ from typing import Any
 from azure.storage.blob import BlobProperties, ContainerClient
 
 from datalake_syncd.adapters.ledger import Ledger, Run
+from datalake_syncd.core.errors import UsageError
 from tests.servers import AZCOPY, REPO, Azurite
 
 MISEQ = "230101_M00001_0001_000000000-AAAAA"
@@ -164,10 +165,13 @@ class Lab:
             ledger.close()
 
     def run(self, name: str = MISEQ, instrument: str = "miseq") -> Run | None:
-        if not (self.state / "ledger.sqlite").exists():
+        try:
+            with self.ledger() as ledger:
+                return ledger.runs.get(instrument, name)
+        except UsageError as error:
+            if "there is no ledger" not in error.what:
+                raise
             return None
-        with self.ledger() as ledger:
-            return ledger.runs.get(instrument, name)
 
     def the_run(self, name: str = MISEQ, instrument: str = "miseq") -> Run:
         run = self.run(name, instrument)

@@ -93,16 +93,19 @@ class Database:
         self.writable = writable
         self._lock = threading.RLock()
         if not writable and not self.path.exists():
-            raise UsageError(
-                f"there is no ledger at {self.path}",
-                why="the daemon has not run with this configuration yet",
-                next_step="start it: datalake-syncd run",
-            )
+            raise self._none_yet()
         try:
             self._connection = self._connect()
             self._check_version()
         except sqlite3.DatabaseError as error:
             raise damaged(self.path, error) from error
+
+    def _none_yet(self) -> UsageError:
+        return UsageError(
+            f"there is no ledger at {self.path}",
+            why="the daemon has not run with this configuration yet",
+            next_step="start it: datalake-syncd run",
+        )
 
     def _connect(self) -> sqlite3.Connection:
         # A reader that may write the file still opens it so: after a crash in the middle of a
@@ -137,6 +140,8 @@ class Database:
         if self.writable and self._check:
             self._quick_check()
             self._migrate(version)
+        elif version == 0:
+            raise self._none_yet()  # the daemon is making it just now
         elif version < len(MIGRATIONS):
             raise UsageError(
                 f"the ledger {self.path} has an older schema ({version})",
