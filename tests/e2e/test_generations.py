@@ -86,6 +86,7 @@ def test_a_lost_ledger_and_a_sheet_do_not_shrink_a_pruned_runs_manifest(lab: Lab
         lab.wait_for(lambda: daemon.lines("ledger.rederived"), told="learned")
         time.sleep(4)
     assert lab.read(f"{OUT}.md5") == before
+    assert (lab.the_run().done, lab.the_run().status) == ("prune", "finished")
 
 
 def test_a_marker_never_goes_to_a_lake_that_has_not_got_the_files(lab: Lab) -> None:
