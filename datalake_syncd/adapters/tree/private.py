@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 
+from datalake_syncd.adapters.tree.removal import unlink_at
 from datalake_syncd.core.errors import SyncdError
 
 #: A folder may be cleared only below a folder that carries this file: it is ours.
@@ -53,4 +54,4 @@ def _clear(folder: int) -> None:
                 os.close(inner)
             os.rmdir(name, dir_fd=folder)
         else:
-            os.unlink(name, dir_fd=folder)
+            unlink_at(name, folder)

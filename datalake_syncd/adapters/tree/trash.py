@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datalake_syncd.adapters.tree.faults import classify
+from datalake_syncd.adapters.tree.removal import unlink_at
 from datalake_syncd.adapters.tree.walk import file_stat
 from datalake_syncd.core.errors import NeedsPerson, SourceOffline
 from datalake_syncd.core.model import FileStat
@@ -250,7 +251,7 @@ class _Folders:
             now = replace(now, ctime_ns=item.stat.ctime_ns)
         if not stat.S_ISREG(told.st_mode) or now != item.stat:
             return False
-        os.unlink(name, dir_fd=parent)
+        unlink_at(name, parent)
         if told.st_nlink > 1:
             self._links_cut.add(item.stat.inode)
         return True
