@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datalake_syncd.adapters.tree import trash
-from datalake_syncd.core.errors import NeedsPerson, SourceChanged
+from datalake_syncd.adapters import tree
+from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SourceOffline
 from datalake_syncd.core.manifest import Verdict
 from datalake_syncd.core.model import Step
 from datalake_syncd.core.names import escape
@@ -58,10 +58,16 @@ def _source_unchanged(context: Context) -> None:
     """One full look: what was proven is still what is on the disk."""
     if context.run.pruned_at is not None:
         return
-    gone = not trash.is_there(context.instrument.source, context.run.name)
-    if gone and context.run.published_at is not None:
+    source = context.instrument.source
+    names = context.patience.call(lambda _tick: tree.top_names(source, configured=True))
+    if not names:
+        raise SourceOffline(
+            f"{source} is empty where runs were before",
+            why="an absent share is never read as a run that somebody took away",
+            next_step="check the mount and that the instrument's computer is on",
+        )
+    if context.run.name not in names and context.run.published_at is not None:
         return  # published before, and taken away by somebody: what is proven is all there is
-
     now = context.patience.call(lambda tick: whole_look(context, tick))
     if now.digest != context.run.tree_digest:
         raise SourceChanged(

@@ -178,7 +178,7 @@ def empty(
                     for item in plan:
                         if should_stop():
                             return Emptied(unlinked, freed, gone, (), interrupted=True)
-                        outcome = folders.unlink(item)
+                        outcome = folders.remove(item)
                         if outcome is None:
                             gone += 1
                         elif outcome:
@@ -235,7 +235,7 @@ class _Folders:
             return None
         return file_stat(told) if stat.S_ISREG(told.st_mode) else None
 
-    def unlink(self, item: PlanItem) -> bool | None:
+    def remove(self, item: PlanItem) -> bool | None:
         """True: unlinked. False: it is not the file of the plan. None: already gone."""
         parent = self._parent(item.path)
         name = item.path.rpartition("/")[2]
