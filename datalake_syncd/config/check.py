@@ -16,7 +16,6 @@ from datalake_syncd.config.filesystems import is_network_type
 from datalake_syncd.config.grammar import is_loopback
 from datalake_syncd.config.lines import KeyPath
 from datalake_syncd.core.kinds import Kind
-from datalake_syncd.core.kinds.illumina import is_run_name
 from datalake_syncd.core.names import escape
 
 Values = Mapping[str, Any]
@@ -213,7 +212,7 @@ def _destinations(instruments: Mapping[str, Values], kinds: Mapping[str, Kind]) 
         destination, kind = instrument.get("destination"), instrument.get("kind")
         if destination is None or kind is None:
             continue
-        if kind in kinds and kinds[kind].is_run is is_run_name:
+        if kind in kinds and kinds[kind].unique_names:
             continue
         if destination in first:
             yield Fault(

@@ -221,6 +221,22 @@ class Instrument(Table):
         description="Files that say that a run is complete, instead of the kind's own.",
         examples=[["RunCompletionStatus.xml"]],
     )
+    ready_file: values.Text | None = Field(
+        None,
+        description="Kind folder: a file beside the run's folder that says that it is complete; "
+        "{name} is the folder's name.",
+        examples=["{name}.ready"],
+    )
+    checksum_file: values.Text | None = Field(
+        None,
+        description="Kind folder: the list of checksums (md5sum or sha256sum format) that comes "
+        "in the run's folder; a pattern.",
+        examples=["md5sum*.txt"],
+    )
+    flag_grace: values.Duration = Field(
+        6 * HOUR,
+        description="A second flag that has not come for so long is no longer waited for.",
+    )
     quiet: values.PositiveDuration = Field(
         HOUR,
         description="Nothing may have changed for so long; without this key the kind's own time.",

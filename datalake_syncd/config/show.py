@@ -68,6 +68,15 @@ def toml_value(name: str, value: object) -> str:
 
 
 DURATION_KEYS = frozenset(
-    {"scan_interval", "stale_after", "stall_timeout", "quiet", "max_silence", "keep", "trash"}
+    {
+        "scan_interval",
+        "stale_after",
+        "stall_timeout",
+        "quiet",
+        "flag_grace",
+        "max_silence",
+        "keep",
+        "trash",
+    }
 )
 """Keys whose floats are seconds and are written with a unit."""

@@ -112,7 +112,9 @@ class ManifestFile:
     ``sent_over`` is the ETag that the blob had before this service sent the file ("" when it
     was absent), None when this service did not send it; ``single_put`` says that it went up in
     one request whose MD5 the service checks. ``proof_etag`` is the ETag at which ``proof`` was
-    seen, ``bad_etag`` that of a blob whose bytes were read back and were wrong.
+    seen, ``bad_etag`` that of a blob whose bytes were read back and were wrong. ``here`` is
+    false for a file of a growing data set that the disk no longer has as it was carried.
+    ``expected`` is the checksum that a list which came with the run gives (``ChecksumList``).
     """
 
     path: str
@@ -124,6 +126,8 @@ class ManifestFile:
     sent_over: str | None = None
     single_put: bool = False
     bad_etag: str | None = None
+    here: bool = True
+    expected: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,8 @@ class Blob:
 class Gate:
     """One condition on the road: passed or not, what was found, what is needed.
 
-    ``needs_person`` marks a gate that no waiting can open.
+    ``needs_person`` marks a gate that no waiting can open. ``may_lapse`` marks one that is no
+    longer waited for after the instrument's ``flag_grace``.
     """
 
     name: str
@@ -149,6 +154,7 @@ class Gate:
     found: str
     needed: str
     needs_person: bool = False
+    may_lapse: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from datalake_syncd.adapters import tree
 from datalake_syncd.core.durations import format_duration
-from datalake_syncd.core.kinds.kind import MAX_METADATA_BYTES, StructureCheck, TopFolder
+from datalake_syncd.core.kinds.kind import StructureCheck
 from datalake_syncd.core.model import (
     Assessment,
     EmptyDirectory,
@@ -20,6 +20,7 @@ from datalake_syncd.core.model import (
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.sheets import ATTACHED, INSTRUMENT_OWN
 from datalake_syncd.steps.context import Context
+from datalake_syncd.steps.top_folder import assess
 
 #: A metadata file that can't be parsed for so long (seconds) is no longer "being written".
 UNREADABLE_LIMIT = 600.0
@@ -52,34 +53,6 @@ class Settling:
     complete: bool = False
     next_look: float | None = None
     notes: tuple[Oddity, ...] = ()
-
-
-def assess(
-    context: Context, learned: frozenset[str], tick: Callable[[], None]
-) -> tuple[Assessment, frozenset[str]]:
-    """Read the run's top folder and small metadata files, and ask the kind.
-
-    Gives the assessment and the flags that this instrument is now known to write.
-    """
-    names = tree.top_names(context.folder)
-    tick()
-    wanted = {name.lower() for name in context.kind.metadata_files}
-    metadata: dict[str, bytes | None] = {}
-    for name in names:
-        if name.lower() in wanted and name.lower() not in metadata:
-            metadata[name.lower()] = tree.read_small(context.folder / name, MAX_METADATA_BYTES)
-            tick()
-    assessment = context.kind.assess(
-        TopFolder(
-            run_name=context.run.name,
-            names=tuple(names),
-            metadata=metadata,
-            learned=learned,
-            flags=context.instrument.completion_flags,
-        )
-    )
-    here = {name.lower() for name in names}
-    return assessment, learned | {f.lower() for f in context.kind.learned_flags} & here
 
 
 def look_at(

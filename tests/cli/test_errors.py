@@ -152,7 +152,8 @@ ledger = Ledger(Path(sys.argv[1]), writable=True)
 rows = ((1, "x" * 200 + str(n), 1, 2, 3, 4, 5, None) for n in range(20_000))
 with ledger.database.transaction():
     ledger.database.execute("PRAGMA cache_size=5")
-    ledger.database.execute_many("INSERT INTO seen VALUES (?,?,?,?,?,?,?,?)", rows)
+    into = "INSERT INTO seen (run_id, path, size, mtime_ns, ctime_ns, inode, device, md5)"
+    ledger.database.execute_many(f"{into} VALUES (?,?,?,?,?,?,?,?)", rows)
     os._exit(9)
 """
 

@@ -185,7 +185,7 @@ def test_illumina_instruments_may_share_a_prefix(load_good: Load) -> None:
 
 def test_others_may_not_share_a_prefix() -> None:
     # A kind whose runs are named by people: two of them can have a run of the same name.
-    other = replace(KINDS["miseq"], is_run=bool)
+    other = replace(KINDS["miseq"], unique_names=False)
     text = GOOD + SECOND.replace('"MiSeqOutput"', '"NextSeqOutput"')
     kinds = {**KINDS, "miseq": other}
     load_text(text, Path("x"), {}, None, kinds)  # names of Illumina never meet theirs

@@ -33,6 +33,8 @@ def file_of(row: Any) -> ManifestFile:
         sent_over=row["sent_over"],
         single_put=bool(row["single_put"]),
         bad_etag=row["bad_etag"],
+        here=bool(row["here"]),
+        expected=row["expected"],
     )
 
 
@@ -51,7 +53,8 @@ class Looks:
         """Write down files (and their MD5 if it was read) of the look that is being taken."""
         with self._db.transaction():
             self._db.execute_many(
-                "INSERT OR REPLACE INTO seen VALUES (?,?,?,?,?,?,?,?)",
+                "INSERT OR REPLACE INTO seen (run_id, path, size, mtime_ns, ctime_ns, inode, "
+                "device, md5) VALUES (?,?,?,?,?,?,?,?)",
                 (
                     (
                         run_id,

@@ -47,6 +47,8 @@ class Run:
     pruned_at: float | None
     emptied_at: float | None
     trash: str | None
+    observed: dict[str, Any]
+    fingerprint: str | None
 
     @property
     def key(self) -> str:
@@ -61,7 +63,7 @@ class Run:
         return self.status
 
 
-_JSON = ("facts", "gates", "accepted", "sheet")
+_JSON = ("facts", "gates", "accepted", "sheet", "observed")
 
 
 def run_of(row: Any) -> Run:

@@ -181,5 +181,32 @@ _FIRST = (
     """,
 )
 
+# Growing data sets, checksums that came with a run, and what was observed over days.
+_GROWING = (
+    "ALTER TABLE runs ADD COLUMN observed TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE runs ADD COLUMN fingerprint TEXT",
+    "ALTER TABLE files ADD COLUMN here INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE files ADD COLUMN unit TEXT",
+    "ALTER TABLE files ADD COLUMN prunable INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE files ADD COLUMN expected TEXT",
+    "ALTER TABLE files ADD COLUMN published_at REAL",
+    "ALTER TABLE files ADD COLUMN freed_at REAL",
+    "ALTER TABLE seen ADD COLUMN lake_path TEXT",
+    "ALTER TABLE seen ADD COLUMN unit TEXT",
+    "ALTER TABLE seen ADD COLUMN prunable INTEGER NOT NULL DEFAULT 1",
+    """
+    CREATE TABLE watched (
+        run_id INTEGER NOT NULL REFERENCES runs (id),
+        path TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        ctime_ns INTEGER NOT NULL,
+        inode INTEGER NOT NULL,
+        since REAL NOT NULL,
+        PRIMARY KEY (run_id, path)
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+
 #: ``PRAGMA user_version`` after the n-th entry is n.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _GROWING)

@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from datalake_syncd.core.kinds.illumina import MISEQ, NEXTSEQ500
-from datalake_syncd.core.kinds.kind import MAX_METADATA_BYTES, Kind, StructureCheck, TopFolder
+from datalake_syncd.core.kinds.kind import (
+    MAX_METADATA_BYTES,
+    ChecksumList,
+    Kind,
+    StructureCheck,
+    TopFolder,
+)
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
@@ -15,4 +21,11 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     }
 )
 
-__all__ = ["KINDS", "MAX_METADATA_BYTES", "Kind", "StructureCheck", "TopFolder"]
+__all__ = [
+    "KINDS",
+    "MAX_METADATA_BYTES",
+    "ChecksumList",
+    "Kind",
+    "StructureCheck",
+    "TopFolder",
+]

@@ -88,6 +88,7 @@ def illumina_kind(
         is_run=is_run_name,
         assess=partial(assess, rules),
         structure=partial(structure.CycleCheck, layout),
+        unique_names=True,
     )
 
 

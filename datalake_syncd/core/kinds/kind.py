@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from datalake_syncd.core.kinds.growing import GrowingLayout
 from datalake_syncd.core.model import Assessment, RunFacts
 
 MAX_METADATA_BYTES = 4 * 1024 * 1024
@@ -17,10 +18,14 @@ class TopFolder:
     """One look at the top folder of a run, all that a kind needs to assess it.
 
     ``names`` are the entries of the folder as they are spelled there. ``metadata`` maps the
-    lower-cased name of a metadata file to its bytes, or to None when it can't be read or is
+    lower-cased path of a metadata file to its bytes, or to None when it can't be read or is
     larger than ``MAX_METADATA_BYTES``. ``learned`` holds the lower-cased names of flags that this
     instrument ever wrote. ``flags`` are the configuration's completion_flags, which replace the
-    kind's own; None (or none at all) leaves the kind's.
+    kind's own; None (or none at all) leaves the kind's. ``below`` has the entries of those
+    folders inside the run that the kind asked for (``Kind.folders``), by their path as it is
+    spelled; ``beside`` has the names beside the run folder, for kinds that look there.
+    ``ready_file`` and ``checksum_file`` are keys of the configuration that the kind ``folder``
+    follows.
     """
 
     run_name: str
@@ -28,6 +33,23 @@ class TopFolder:
     metadata: Mapping[str, bytes | None] = field(default_factory=dict)
     learned: frozenset[str] = frozenset()
     flags: tuple[str, ...] | None = None
+    below: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
+    ready_file: str | None = None
+    checksum_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChecksumList:
+    """A list of checksums that came with a run, parsed.
+
+    ``entries`` maps a path relative to the run folder to ``crc32:<8 hex>``, ``md5:<32 hex>`` or
+    ``sha256:<64 hex>`` (lower case). ``problems`` are lines that can't be read, in words with
+    their line number.
+    """
+
+    entries: Mapping[str, str]
+    problems: tuple[str, ...] = ()
 
 
 class StructureCheck(Protocol):
@@ -45,10 +67,20 @@ class Kind:
     """The rules that an instrument follows; one line of the configuration names it.
 
     ``flags`` must all be in the top folder; ``learned_flags`` only once the instrument has
-    written one. ``metadata_files`` are names in the top folder whose bytes ``assess`` wants. All
-    names are matched case-insensitively. ``quiet`` is the default for the configuration's
-    ``quiet``, in seconds. ``is_run`` judges the name of a folder below the source. ``structure``
-    starts a check of the whole tree, or gives None for a kind that promises nothing.
+    written one. ``metadata_files`` are names in the top folder, or patterns of paths with ``/``
+    (``fnmatch``, segment by segment), whose bytes ``assess`` wants; ``folders`` are patterns of
+    folders inside the run whose entries it wants. All are matched case-insensitively. ``quiet``
+    is the default for the configuration's ``quiet``, in seconds. ``is_run`` judges the name of a
+    folder below the source. ``structure`` starts a check of the whole tree, or gives None for a
+    kind that promises nothing.
+
+    ``unique_names``: names of runs hold the instrument's serial number, so several instruments
+    may share one destination. ``any_name``: names say nothing, so what is no folder is not a run
+    either. ``looks_beside``: ``assess`` wants the names beside the run folder. ``checksum_lists``
+    gives the paths of the lists that came with the run, ``read_checksums`` parses one from
+    (path, bytes); what they list and is missing needs a person when ``lists_are_final``, else it
+    is waited for. ``growing`` is the layout of data sets that are never finished; the rules of
+    single runs don't apply to those.
     """
 
     name: str
@@ -60,3 +92,11 @@ class Kind:
     is_run: Callable[[str], bool]
     assess: Callable[[TopFolder], Assessment]
     structure: Callable[[RunFacts], StructureCheck | None]
+    folders: tuple[str, ...] = ()
+    unique_names: bool = False
+    any_name: bool = False
+    looks_beside: bool = False
+    checksum_lists: Callable[[TopFolder], tuple[str, ...]] | None = None
+    read_checksums: Callable[[str, bytes], ChecksumList] | None = None
+    lists_are_final: bool = True
+    growing: GrowingLayout | None = None

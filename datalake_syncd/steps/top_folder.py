@@ -1,0 +1,86 @@
+"""The top folder of a run, read for its kind: names, small metadata files, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatchcase
+
+from datalake_syncd.adapters import tree
+from datalake_syncd.core.errors import SourceChanged
+from datalake_syncd.core.kinds.kind import MAX_METADATA_BYTES, TopFolder
+from datalake_syncd.core.model import Assessment
+from datalake_syncd.steps.context import Context
+
+#: So many folders of one run are listed for its kind; real runs have fewer than twenty.
+_MAX_FOLDERS = 1000
+
+
+def assess(
+    context: Context, learned: frozenset[str], tick: Callable[[], None]
+) -> tuple[Assessment, frozenset[str]]:
+    """Read what the kind wants of the run's top folder, and ask it.
+
+    Gives the assessment and the flags that this instrument is now known to write.
+    """
+    top = read_top_folder(context, learned, tick)
+    here = {name.lower() for name in top.names}
+    learnable = {flag.lower() for flag in context.kind.learned_flags}
+    return context.kind.assess(top), learned | learnable & here
+
+
+def read_top_folder(
+    context: Context, learned: frozenset[str], tick: Callable[[], None]
+) -> TopFolder:
+    """The names and metadata files that the kind asks for, read now."""
+    kind, folder = context.kind, context.folder
+    names = tree.top_names(folder)
+    tick()
+    below = dict(_below(context, names, tick))
+    metadata: dict[str, bytes | None] = {}
+    files = [*names, *(f"{path}/{name}" for path, inner in below.items() for name in inner)]
+    for path in files:
+        if path.lower() not in metadata and matches(path, kind.metadata_files):
+            metadata[path.lower()] = tree.read_small(folder / path, MAX_METADATA_BYTES)
+            tick()
+    beside: tuple[str, ...] = ()
+    if kind.looks_beside:
+        beside = tuple(tree.top_names(context.instrument.source, configured=True))
+        tick()
+    return TopFolder(
+        run_name=context.run.name,
+        names=tuple(names),
+        metadata=metadata,
+        learned=learned,
+        flags=context.instrument.completion_flags,
+        below=below,
+        beside=beside,
+        ready_file=context.instrument.ready_file,
+        checksum_file=context.instrument.checksum_file,
+    )
+
+
+def matches(path: str, patterns: Iterable[str]) -> bool:
+    """Whether a relative path fits one of the patterns, segment by segment, in any case."""
+    segments = path.lower().split("/")
+    for pattern in patterns:
+        wanted = pattern.lower().split("/")
+        if len(wanted) == len(segments) and all(map(fnmatchcase, segments, wanted)):
+            return True
+    return False
+
+
+def _below(
+    context: Context, names: Iterable[str], tick: Callable[[], None]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    waiting = [name for name in names if matches(name, context.kind.folders)]
+    listed = 0
+    while waiting and listed < _MAX_FOLDERS:
+        path = waiting.pop(0)
+        try:
+            inner = tuple(tree.top_names(context.folder / path))
+        except SourceChanged:
+            continue  # a file with the name of a folder, or gone since: it is not listed
+        listed += 1
+        tick()
+        yield path, inner
+        waiting += [f"{path}/{n}" for n in inner if matches(f"{path}/{n}", context.kind.folders)]
