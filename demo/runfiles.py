@@ -1,13 +1,13 @@
-"""The metadata files of a simulated run: RunInfo, RunParameters, status, sample sheet."""
+"""The metadata files of a simulated run: RunInfo, status, job info, sample sheet."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 Read = tuple[int, int, bool]  # (number, cycles, is index)
 
-_NAMESPACES = (
+NAMESPACES = (
     'xmlns:xsd="http://www.w3.org/2001/XMLSchema" '
     'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 )
@@ -19,27 +19,50 @@ def run_parts(name: str) -> tuple[str, str, str, str]:
     return parts[0], parts[1], parts[2], parts[3]
 
 
+def without_side(name: str) -> str:
+    """The flow cell of a run whose folder name puts the side, A or B, before it."""
+    return run_parts(name)[3][1:]
+
+
+def run_number(name: str) -> str:
+    """The number of the run without the zeros that the folder's name puts before it."""
+    return run_parts(name)[2].lstrip("0") or "0"
+
+
 def run_info(
-    name: str, reads: Sequence[Read], *, version: int, layout: str, tiles: Sequence[str] = ()
+    name: str,
+    reads: Sequence[Read],
+    *,
+    version: int,
+    layout: str,
+    tiles: Sequence[str] = (),
+    digits: str = "FiveDigit",
+    flowcell: str | None = None,
+    date: str | None = None,
 ) -> bytes:
-    """RunInfo.xml; ``layout`` are the attributes of FlowcellLayout, ``tiles`` its TileSet."""
-    date, instrument, number, flowcell = run_parts(name)
+    """RunInfo.xml; ``layout`` are the attributes of FlowcellLayout, ``tiles`` its TileSet.
+
+    ``flowcell`` and ``date`` are those of the folder's name unless they are given.
+    """
+    date_of_name, instrument, _, flowcell_of_name = run_parts(name)
     if version >= 4:
-        flowcell = flowcell[1:]  # the folder's name puts the side, A or B, before it
+        flowcell_of_name = without_side(name)
+    if flowcell is None:
+        flowcell = flowcell_of_name
     lines = [
-        f"<RunInfo {_NAMESPACES} Version={quoteattr(str(version))}>",
-        f"  <Run Id={quoteattr(name)} Number={quoteattr(number.lstrip('0') or '0')}>",
+        f"<RunInfo {NAMESPACES} Version={quoteattr(str(version))}>",
+        f"  <Run Id={quoteattr(name)} Number={quoteattr(run_number(name))}>",
         f"    <Flowcell>{escape(flowcell)}</Flowcell>",
         f"    <Instrument>{escape(instrument)}</Instrument>",
-        f"    <Date>{escape(date)}</Date>",
+        f"    <Date>{escape(date or date_of_name)}</Date>",
         "    <Reads>",
-        *_read_lines("Read", reads),
+        *read_lines("Read", reads),
         "    </Reads>",
     ]
     if tiles:
         lines += [
             f"    <FlowcellLayout {layout}>",
-            '      <TileSet TileNamingConvention="FiveDigit">',
+            f"      <TileSet TileNamingConvention={quoteattr(digits)}>",
             "        <Tiles>",
             *(f"          <Tile>{escape(tile)}</Tile>" for tile in tiles),
             "        </Tiles>",
@@ -48,58 +71,7 @@ def run_info(
         ]
     else:
         lines.append(f"    <FlowcellLayout {layout} />")
-    return _document([*lines, "  </Run>", "</RunInfo>"])
-
-
-def miseq_parameters(name: str, reads: Sequence[Read], experiment: str) -> bytes:
-    """RunParameters.xml as MiSeq Control Software 2.6 writes it."""
-    date, instrument, number, flowcell = run_parts(name)
-    return _document(
-        [
-            f"<RunParameters {_NAMESPACES}>",
-            "  <RunParametersVersion>MiSeq_1_1</RunParametersVersion>",
-            "  <Setup>",
-            "    <ApplicationVersion>2.6.2.1</ApplicationVersion>",
-            "    <ApplicationName>MiSeq Control Software</ApplicationName>",
-            "  </Setup>",
-            f"  <RunID>{escape(name)}</RunID>",
-            f"  <ScannerID>{escape(instrument)}</ScannerID>",
-            f"  <RunNumber>{escape(number.lstrip('0') or '0')}</RunNumber>",
-            "  <MCSVersion>2.6.2.1</MCSVersion>",
-            "  <RTAVersion>1.18.54</RTAVersion>",
-            f"  <Barcode>{escape(flowcell)}</Barcode>",
-            f"  <ExperimentName>{escape(experiment)}</ExperimentName>",
-            "  <Reads>",
-            *_read_lines("RunInfoRead", reads),
-            "  </Reads>",
-            f"  <RunStartDate>{escape(date)}</RunStartDate>",
-            "</RunParameters>",
-        ]
-    )
-
-
-def nextseq_parameters(name: str, reads: Sequence[Read], experiment: str) -> bytes:
-    """RunParameters.xml as NextSeq Control Software 2.1 writes it."""
-    date, instrument, number, flowcell = run_parts(name)
-    return _document(
-        [
-            f"<RunParameters {_NAMESPACES}>",
-            "  <RunParametersVersion>NextSeq_2_1_0</RunParametersVersion>",
-            "  <Setup>",
-            "    <ApplicationVersion>2.1.0.31</ApplicationVersion>",
-            "    <ApplicationName>NextSeq Control Software</ApplicationName>",
-            "  </Setup>",
-            f"  <RunID>{escape(name)}</RunID>",
-            f"  <InstrumentID>{escape(instrument)}</InstrumentID>",
-            f"  <RunNumber>{escape(number.lstrip('0') or '0')}</RunNumber>",
-            "  <RTAVersion>2.4.11</RTAVersion>",
-            f"  <FlowCellSerial>{escape(flowcell[1:])}</FlowCellSerial>",
-            f"  <ExperimentName>{escape(experiment)}</ExperimentName>",
-            f"  <RunStartDate>{escape(date)}</RunStartDate>",
-            *_cycle_lines("Planned", reads, sum(cycles for _, cycles, _ in reads)),
-            "</RunParameters>",
-        ]
-    )
+    return document([*lines, "  </Run>", "</RunInfo>"])
 
 
 def completion_status(
@@ -108,14 +80,14 @@ def completion_status(
     """RunCompletionStatus.xml, the schema of the NextSeq 500/550."""
     if error is None:
         error = "None" if "Early" not in status else "Thread was being aborted."
-    return _document(
+    return document(
         [
-            f"<RunCompletionStatus {_NAMESPACES}>",
+            f"<RunCompletionStatus {NAMESPACES}>",
             "  <Version>1</Version>",
             f"  <CompletionStatus>{escape(status)}</CompletionStatus>",
             f"  <RunId>{escape(name)}</RunId>",
-            *_cycle_lines("Planned", reads, sum(cycles for _, cycles, _ in reads)),
-            *_cycle_lines("Completed", reads, completed),
+            *cycle_lines("Planned", reads, sum(cycles for _, cycles, _ in reads)),
+            *cycle_lines("Completed", reads, completed),
             "  <ClusterDensity>190.720871</ClusterDensity>",
             "  <ClustersPassingFilter>94.17467</ClustersPassingFilter>",
             "  <EstimatedYield>72.23624</EstimatedYield>",
@@ -125,11 +97,35 @@ def completion_status(
     )
 
 
+def run_status(reads: Sequence[Read], completed: int, status: str) -> bytes:
+    """RunCompletionStatus.xml, the schema of the NovaSeq X; without reads it has no cycles."""
+    lines = [
+        f"<RunCompletionStatus {NAMESPACES}>",
+        "  <RunStartTime>2024-05-31T17:52:16.9253395-04:00</RunStartTime>",
+        "  <RunEndTime>2024-06-02T11:51:29.3393731-04:00</RunEndTime>",
+    ]
+    if reads:
+        lines += [
+            "  <CompletedReads>",
+            *named_read_lines(reads, completed),
+            "  </CompletedReads>",
+        ]
+    lines.append(f"  <RunStatus>{escape(status)}</RunStatus>")
+    if "Errored" in status:
+        lines += [
+            "  <RunError>",
+            "    <Type>RecipeExecutionFailedException</Type>",
+            "    <Message>I/O data integrity check failed</Message>",
+            "  </RunError>",
+        ]
+    return document([*lines, "</RunCompletionStatus>"])
+
+
 def job_info(name: str, error: str | None = None) -> bytes:
     """CompletedJobInfo.xml (and QueuedForAnalysis.txt, which has the same shape)."""
-    return _document(
+    return document(
         [
-            f'<AnalysisJobInfo {_NAMESPACES} Version="0">',
+            f'<AnalysisJobInfo {NAMESPACES} Version="0">',
             *([f"  <Error>{escape(error)}</Error>"] if error else []),
             f"  <RunFolder>D:\\Illumina\\MiSeqAnalysis\\{escape(name)}</RunFolder>",
             "  <Sheet>",
@@ -162,11 +158,13 @@ def sample_sheet(experiment: str, reads: Sequence[Read]) -> bytes:
     return ("\r\n".join(lines) + "\r\n").encode()
 
 
-def _document(lines: Sequence[str]) -> bytes:
+def document(lines: Sequence[str]) -> bytes:
+    """An XML document with the line endings of the instruments' Windows."""
     return "\r\n".join(['<?xml version="1.0"?>', *lines]).encode()
 
 
-def _read_lines(tag: str, reads: Sequence[Read]) -> list[str]:
+def read_lines(tag: str, reads: Sequence[Read]) -> list[str]:
+    """One element for each read, as RunInfo.xml and the MiSeq have them."""
     return [
         f'      <{tag} Number="{number}" NumCycles="{cycles}" '
         f'IsIndexedRead="{"Y" if is_index else "N"}" />'
@@ -174,15 +172,37 @@ def _read_lines(tag: str, reads: Sequence[Read]) -> list[str]:
     ]
 
 
-def _cycle_lines(word: str, reads: Sequence[Read], cycles_done: int) -> list[str]:
+def cycle_lines(word: str, reads: Sequence[Read], cycles_done: int) -> list[str]:
     """PlannedRead1Cycles, PlannedIndex1ReadCycles and so on, in the order of sequencing."""
     lines = []
+    for is_index, number, done in _numbered(reads, cycles_done):
+        tag = f"Index{number}Read" if is_index else f"Read{number}"
+        lines.append(f"  <{word}{tag}Cycles>{done}</{word}{tag}Cycles>")
+    return lines
+
+
+def named_read_lines(reads: Sequence[Read], cycles_done: int) -> list[str]:
+    """<Read ReadName="Index1" Cycles="8" /> and so on, in the order of sequencing."""
+    return [
+        f'    <Read ReadName="{"Index" if is_index else "Read"}{number}" Cycles="{done}" />'
+        for is_index, number, done in _numbered(reads, cycles_done)
+    ]
+
+
+def inner_cycle_lines(word: str, reads: Sequence[Read], cycles_done: int) -> list[str]:
+    """<PlannedCycles> with <Read1>, <Index1> and so on inside, in the order of sequencing."""
+    lines = [f"  <{word}Cycles>"]
+    for is_index, number, done in _numbered(reads, cycles_done):
+        tag = f"{'Index' if is_index else 'Read'}{number}"
+        lines.append(f"    <{tag}>{done}</{tag}>")
+    return [*lines, f"  </{word}Cycles>"]
+
+
+def _numbered(reads: Sequence[Read], cycles_done: int) -> Iterator[tuple[bool, int, int]]:
+    """Whether it is an index read, its number among its like, and its cycles that are done."""
     seen = {True: 0, False: 0}
     for _, cycles, is_index in reads:
         seen[is_index] += 1
         done = min(cycles, cycles_done)
         cycles_done -= done
-        number = seen[is_index]
-        tag = f"Index{number}Read" if is_index else f"Read{number}"
-        lines.append(f"  <{word}{tag}Cycles>{done}</{word}{tag}Cycles>")
-    return lines
+        yield is_index, seen[is_index], done

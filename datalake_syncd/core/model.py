@@ -89,7 +89,8 @@ class Oddity:
 
     ``path`` is already escaped for display. ``kind`` is a fixed word: symlink, fifo, socket,
     device, not-utf-8, backslash, control-character, trailing-dot, too-long, collision,
-    unreadable, other-file-system, excluded. ``blocks`` says whether it stops the run.
+    unreadable, other-file-system, excluded, not-in-layout. ``blocks`` says whether it stops the
+    run.
     """
 
     path: str
@@ -113,7 +114,8 @@ class ManifestFile:
     was absent), None when this service did not send it; ``single_put`` says that it went up in
     one request whose MD5 the service checks. ``proof_etag`` is the ETag at which ``proof`` was
     seen, ``bad_etag`` that of a blob whose bytes were read back and were wrong. ``here`` is
-    false for a file of a growing data set that the disk no longer has as it was carried.
+    false for a file of a growing data set that the disk no longer has as it was carried,
+    ``announced`` true for one that a marker told of already.
     ``expected`` is the checksum that a list which came with the run gives (``ChecksumList``).
     """
 
@@ -127,18 +129,24 @@ class ManifestFile:
     single_put: bool = False
     bad_etag: str | None = None
     here: bool = True
+    announced: bool = False
     expected: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """One committed blob: full name in the container, size in bytes, MD5 in hex or None."""
+    """One committed blob: full name in the container, size in bytes, MD5 in hex or None.
+
+    ``modified`` is the lake's own time of its last change, in seconds since the epoch; 0 where
+    it is not kept.
+    """
 
     name: str
     size: int
     md5: str | None
     etag: str
     blob_type: str = "BlockBlob"
+    modified: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -92,10 +92,15 @@ class GrowingLayout(Protocol):
         """The folders below the base (empty: itself) that hold the data set's files."""
 
     def arrange(
-        self, run: str, files: Sequence[SeenFile], missing: tuple[str, ...], quiet: float
+        self,
+        run: str,
+        files: Sequence[SeenFile],
+        missing: tuple[str, ...],
+        quiet: float,
+        carried: Collection[str] = (),
     ) -> Arrangement:
         """Say what goes where.
 
         ``missing`` are roots that are not there; ``quiet`` is the minimum age in seconds,
-        counted on our own looks.
+        counted on our own looks; ``carried`` are the lake paths that were announced before.
         """

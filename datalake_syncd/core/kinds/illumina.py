@@ -1,4 +1,4 @@
-"""Illumina sequencers: one set of rules, and a few lines of data for each kind."""
+"""Illumina sequencers: the one set of rules by which every model is judged."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from datalake_syncd.core.kinds import structure
+from datalake_syncd.core.kinds.checksums import read_crc_manifest
 from datalake_syncd.core.kinds.kind import Kind, TopFolder
-from datalake_syncd.core.kinds.runinfo import merge, read_run_info, read_run_parameters
+from datalake_syncd.core.kinds.runinfo import merge, read_run_info
+from datalake_syncd.core.kinds.runparameters import read_run_parameters
 from datalake_syncd.core.kinds.runstatus import RunEnd, read_job_info, read_run_status
 from datalake_syncd.core.model import Assessment, Gate, Outcome, RunFacts
 
@@ -20,8 +22,11 @@ JOB_INFO = "CompletedJobInfo.xml"
 QUEUED = "QueuedForAnalysis.txt"
 RTA_COMPLETE = "RTAComplete.txt"
 COPY_COMPLETE = "CopyComplete.txt"
+ANALYSIS = "Analysis"
+MANIFEST = "Manifest.tsv"
 
 _RUN_NAME = re.compile(r"(\d{6}|\d{8})_([A-Za-z0-9-]+)_(\d{1,5})_([A-Za-z0-9-]+)", re.ASCII)
+_ANALYSIS_FOLDER = re.compile(rf"{ANALYSIS}/\d+", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +34,23 @@ class Rules:
     """What differs between the Illumina kinds when a run is assessed.
 
     ``local_analysis``: the instrument analyses its own runs, and a queued analysis is waited for.
+    ``onboard_analysis``: it writes analyses into ``Analysis/<n>``, each with a CopyComplete.txt.
+    ``manifests``: it lists the CRC-32 of its files, in the run folder and in each analysis.
     """
 
     flags: tuple[str, ...]
-    learned_flags: tuple[str, ...]
+    learned_flags: tuple[str, ...] = ()
     local_analysis: bool = False
+    onboard_analysis: bool = False
+    manifests: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """What a missing sign means: ``asked`` it is waited for at all, ``lapses`` not for ever."""
+
+    asked: bool
+    lapses: bool
 
 
 def is_run_name(name: str) -> bool:
@@ -42,12 +59,16 @@ def is_run_name(name: str) -> bool:
 
 
 def assess(rules: Rules, top: TopFolder) -> Assessment:
-    """Judge a run by its top folder: flags, local analysis, run status, RunInfo.xml.
+    """Judge a run by its top folder: flags, analyses, run status, RunInfo.xml.
 
-    The configuration's flags replace the kind's flags, the learned ones and the wait for a local
+    The configuration's flags replace the kind's flags, the learned ones and the wait for an
     analysis; the content of a status file counts all the same. A file that can't be parsed is
     "not yet" (no ``needs_person``: the caller counts for how long), a status that nobody knows
     needs a person.
+
+    Once one of the kind's own flags is there, other signs that are missing may lapse: a second
+    flag that never comes must not hold a run for ever. Flags that the configuration names, and
+    files that are there but say nothing clear, never lapse.
     """
     here = {name.lower() for name in top.names}
     end = read_run_status(top.metadata.get(RUN_STATUS.lower())) if _has(here, RUN_STATUS) else None
@@ -56,11 +77,15 @@ def assess(rules: Rules, top: TopFolder) -> Assessment:
     info = read_run_info(top.metadata.get(RUN_INFO.lower()))
     parameters = read_run_parameters(top.metadata.get(RUN_PARAMETERS.lower()))
 
-    gates = [_flag_gate(name, here, why) for name, why in _needed_flags(rules, top, here)]
+    own = not top.flags
+    wait = _Wait(asked=own, lapses=own and any(_has(here, name) for name in rules.flags))
+    gates = [_flag_gate(name, here, why, wait) for name, why in _needed_flags(rules, top, here)]
     if rules.local_analysis:
-        gates.append(_analysis_gate(here, job, waited_for=not top.flags))
+        gates.append(_local_gate(here, job, wait))
+    if rules.onboard_analysis:
+        gates += _analysis_gates(top, wait)
     status_expected = RUN_STATUS in rules.flags
-    gates.append(_status_gate(end, needed=status_expected and not top.flags))
+    gates.append(_status_gate(end, wait, expected=status_expected))
     gates.append(_info_gate(here, info.problem, info.facts.run_id, top.run_name))
 
     told = RunFacts(
@@ -74,9 +99,12 @@ def assess(rules: Rules, top: TopFolder) -> Assessment:
 
 
 def illumina_kind(
-    name: str, title: str, rules: Rules, layout: structure.Layout, quiet: float = 3600.0
+    name: str, title: str, rules: Rules, *layouts: structure.Layout, quiet: float = 3600.0
 ) -> Kind:
-    """A kind of Illumina instrument from its rules and the place of its base calls."""
+    """A kind of Illumina instrument from its rules and the place of its base calls.
+
+    Several layouts: a run is whole when it is whole in one of them.
+    """
     jobs = (JOB_INFO,) if rules.local_analysis else ()
     return Kind(
         name=name,
@@ -87,12 +115,31 @@ def illumina_kind(
         quiet=quiet,
         is_run=is_run_name,
         assess=partial(assess, rules),
-        structure=partial(structure.CycleCheck, layout),
+        structure=partial(structure.check_of, layouts),
+        folders=(ANALYSIS, f"{ANALYSIS}/*") if rules.onboard_analysis else (),
         unique_names=True,
+        checksum_lists=manifest_paths if rules.manifests else None,
+        read_checksums=read_crc_manifest if rules.manifests else None,
     )
 
 
-def _has(here: set[str], name: str) -> bool:
+def analysis_folders(top: TopFolder) -> tuple[str, ...]:
+    """The folders ``Analysis/<n>`` of a run as they are spelled, by number.
+
+    A folder whose name is no number is no analysis, and neither is a file.
+    """
+    found = [path for path in top.below if _ANALYSIS_FOLDER.fullmatch(path)]
+    return tuple(sorted(found, key=lambda path: (len(path), path)))
+
+
+def manifest_paths(top: TopFolder) -> tuple[str, ...]:
+    """The lists of checksums in the run folder and in its analyses, as they are spelled."""
+    places = [("", top.names), *((f"{path}/", top.below[path]) for path in analysis_folders(top))]
+    wanted = MANIFEST.lower()
+    return tuple(path + name for path, names in places for name in names if name.lower() == wanted)
+
+
+def _has(here: Iterable[str], name: str) -> bool:
     return name.lower() in here
 
 
@@ -107,28 +154,44 @@ def _needed_flags(rules: Rules, top: TopFolder, here: set[str]) -> Iterable[tupl
             yield name, "in the run folder (this instrument writes one)"
 
 
-def _flag_gate(name: str, here: set[str], needed: str) -> Gate:
-    passed = _has(here, name)
-    return Gate(f"flag {name}", passed, "found" if passed else "not there", needed)
+def _flag_gate(name: str, here: set[str], needed: str, wait: _Wait) -> Gate:
+    if _has(here, name):
+        return Gate(f"flag {name}", True, "found", needed)
+    return Gate(f"flag {name}", False, "not there", needed, may_lapse=wait.lapses)
 
 
-def _analysis_gate(here: set[str], job: RunEnd | None, *, waited_for: bool) -> Gate:
+def _local_gate(here: set[str], job: RunEnd | None, wait: _Wait) -> Gate:
+    name, needed = "local analysis", f"no {QUEUED}, or a readable {JOB_INFO}"
     queued = _has(here, QUEUED)
     if job is not None and job.problem:
-        passed, found = False, job.problem
-    elif job is not None:
-        passed, found = True, job.error_text or f"{JOB_INFO} found, it tells of no error"
-    elif queued and waited_for:
-        passed, found = False, f"{QUEUED} found, {JOB_INFO} not there"
-    else:
-        passed, found = True, f"{QUEUED} found, not waited for" if queued else f"no {QUEUED}"
-    return Gate("local analysis", passed, found, f"no {QUEUED}, or a readable {JOB_INFO}")
+        return Gate(name, False, job.problem, needed)
+    if job is not None:
+        found = job.error_text or f"{JOB_INFO} found, it tells of no error"
+        return Gate(name, True, found, needed)
+    if queued and wait.asked:
+        found = f"{QUEUED} found, {JOB_INFO} not there"
+        return Gate(name, False, found, needed, may_lapse=wait.lapses)
+    return Gate(name, True, f"{QUEUED} found, not waited for" if queued else f"no {QUEUED}", needed)
 
 
-def _status_gate(end: RunEnd | None, *, needed: bool) -> Gate:
+def _analysis_gates(top: TopFolder, wait: _Wait) -> Iterable[Gate]:
+    """One for each analysis, since each of them takes its own time."""
+    for folder in analysis_folders(top):
+        name, needed = f"flag {folder}/{COPY_COMPLETE}", "in every analysis that is there"
+        if _has(map(str.lower, top.below[folder]), COPY_COMPLETE):
+            yield Gate(name, True, "found", needed)
+        elif wait.asked:
+            yield Gate(name, False, "not there", needed, may_lapse=wait.lapses)
+        else:
+            yield Gate(name, True, "not there, not waited for", needed)
+
+
+def _status_gate(end: RunEnd | None, wait: _Wait, *, expected: bool) -> Gate:
     name, asked = "run status", f"a known status in {RUN_STATUS}"
     if end is None:
-        return Gate(name, not needed, f"no {RUN_STATUS}", asked if needed else asked + ", if any")
+        if not (expected and wait.asked):
+            return Gate(name, True, f"no {RUN_STATUS}", f"{asked}, if any")
+        return Gate(name, False, f"no {RUN_STATUS}", asked, may_lapse=wait.lapses)
     if end.problem:
         return Gate(name, False, end.problem, asked)
     if end.outcome is Outcome.UNKNOWN:
@@ -158,17 +221,3 @@ def _outcome(
     # Without a status file the flags are the instrument's only word, and they are good news only
     # from an instrument that has no other way to tell. The structure check finds a run cut short.
     return Outcome.GOOD if complete and not status_expected else Outcome.UNKNOWN
-
-
-MISEQ = illumina_kind(
-    "miseq",
-    "Illumina MiSeq",
-    Rules(flags=(RTA_COMPLETE,), learned_flags=(COPY_COMPLETE,), local_analysis=True),
-    structure.TILES,
-)
-NEXTSEQ500 = illumina_kind(
-    "nextseq500",
-    "Illumina NextSeq 500/550",
-    Rules(flags=(RUN_STATUS, RTA_COMPLETE), learned_flags=(COPY_COMPLETE,)),
-    structure.BGZF,
-)

@@ -1,8 +1,9 @@
-"""RunInfo.xml and RunParameters.xml: what an Illumina instrument says of the run it makes."""
+"""RunInfo.xml: what an Illumina instrument promises of the run that it makes."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, fields
 from xml.etree.ElementTree import Element
 
@@ -20,9 +21,10 @@ from datalake_syncd.core.model import RunFacts
 
 @dataclass(frozen=True, slots=True)
 class IlluminaFacts(RunFacts):
-    """Run facts with ``tiles``, the number of tiles in each lane."""
+    """Run facts with the number of tiles and of surfaces in each lane, as RunInfo.xml tells it."""
 
     tiles: int | None = None
+    surfaces: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Described:
 
 
 def read_run_info(data: bytes | None) -> Described:
-    """Read RunInfo.xml (all versions seen, 2 to 6); never raises."""
+    """Read RunInfo.xml (all versions seen, 2 to 7); never raises."""
     document = read_xml("RunInfo.xml", data)
     if document.root is None:
         return Described(problem=document.problem)
@@ -44,6 +46,7 @@ def read_run_info(data: bytes | None) -> Described:
     if run is None:
         return Described(problem="RunInfo.xml: it has no <Run>")
     layout = child(run, "flowcelllayout")
+    tiles = _tile_names(layout) if layout is not None else set()
     return Described(
         IlluminaFacts(
             run_id=attribute(run, "id"),
@@ -51,45 +54,12 @@ def read_run_info(data: bytes | None) -> Described:
             instrument_id=text_of(child(run, "instrument")),
             flowcell=text_of(child(run, "flowcell")),
             date=text_of(child(run, "date")),
+            # The lanes of the list of tiles are not believed: early NextSeq 500 software names
+            # the tiles of its four lanes as if there were two.
             lanes=count_of(attribute(layout, "lanecount")) if layout is not None else None,
             reads=_reads(child(run, "reads")),
-            tiles=_tiles_per_lane(layout) if layout is not None else None,
-        )
-    )
-
-
-def read_run_parameters(data: bytes | None) -> Described:
-    """Read RunParameters.xml of any Illumina instrument; never raises."""
-    document = read_xml("RunParameters.xml", data)
-    root = document.root
-    if root is None:
-        return Described(problem=document.problem)
-    if local_name(root) != "runparameters":
-        return Described(problem=f"RunParameters.xml: its root is <{tag_name(root)}>")
-    # HiSeq keeps everything in <Setup>, the others beside it. Deeper levels repeat names such as
-    # SerialNumber and RunId for reagent kits, so they are left alone.
-    setup = child(root, "setup")
-    words: dict[str, str] = {}
-    for element in (*root, *(setup if setup is not None else ())):
-        text = text_of(element)
-        if text is not None:
-            words.setdefault(local_name(element), text)
-    planned_reads = child(root, "plannedreads")
-    planned = sum_cycles(root, "planned")
-    if planned is None and planned_reads is not None:
-        planned = sum_read_cycles(planned_reads)
-    return Described(
-        IlluminaFacts(
-            run_id=_first(words, "runid"),
-            run_number=_first(words, "runnumber"),
-            instrument_id=_first(
-                words, "instrumentid", "scannerid", "instrumentname", "instrumentserialnumber"
-            ),
-            flowcell=_first(words, "flowcellserial", "flowcellserialbarcode", "barcode"),
-            date=_first(words, "runstartdate"),
-            experiment=_first(words, "experimentname"),
-            software=_software(words),
-            planned_cycles=planned,
+            tiles=_tiles_per_lane(layout, tiles) if layout is not None else None,
+            surfaces=_surfaces_per_lane(layout, tiles) if layout is not None else None,
         )
     )
 
@@ -107,23 +77,30 @@ def merge(*sources: RunFacts) -> IlluminaFacts:
 
 def sum_cycles(parent: Element, first_word: str) -> int | None:
     """Sum of children such as PlannedRead1Cycles, None when there is none or one is no number."""
-    texts = [
+    return sum_all(
         text_of(element)
         for element in parent
         if local_name(element).startswith(first_word) and local_name(element).endswith("cycles")
-    ]
-    return _sum(texts)
+    )
 
 
-def sum_read_cycles(parent: Element) -> int | None:
-    """Sum of the Cycles of all <Read ReadName= Cycles=> below, as NovaSeq X writes them."""
-    reads = [element for element in parent if local_name(element) == "read"]
-    return _sum([attribute(read, "cycles") for read in reads])
+def sum_read_cycles(parent: Element | None, name: str) -> int | None:
+    """Sum of one attribute of all <Read> (or <RunInfoRead>) below; None as in ``sum_cycles``."""
+    elements = parent if parent is not None else ()
+    reads = [element for element in elements if local_name(element).endswith("read")]
+    return sum_all(attribute(read, name) for read in reads)
 
 
-def _sum(texts: list[str | None]) -> int | None:
-    counts = [count for count in map(count_of, texts) if count is not None]
-    return sum(counts) if counts and len(counts) == len(texts) else None
+def sum_inner_cycles(parent: Element | None) -> int | None:
+    """Sum of the texts of all children, such as <Read1>76</Read1>; None as in ``sum_cycles``."""
+    return sum_all(map(text_of, parent if parent is not None else ()))
+
+
+def sum_all(texts: Iterable[str | None]) -> int | None:
+    """Sum of plain numbers, None when there is none or one is no number."""
+    counts = [count_of(text) for text in texts]
+    numbers = [count for count in counts if count is not None]
+    return sum(numbers) if numbers and len(numbers) == len(counts) else None
 
 
 def _reads(parent: Element | None) -> tuple[tuple[int, int, bool], ...]:
@@ -140,13 +117,9 @@ def _reads(parent: Element | None) -> tuple[tuple[int, int, bool], ...]:
     return tuple(reads)
 
 
-def _tiles_per_lane(layout: Element) -> int | None:
-    tile_set = child(layout, "tileset")
-    tiles = child(tile_set, "tiles") if tile_set is not None else None
-    if tiles is not None:
-        names = {text_of(tile) or "" for tile in tiles if local_name(tile) == "tile"}
-        per_lane = set(Counter(name.partition("_")[0] for name in names).values())
-        return per_lane.pop() if len(per_lane) == 1 else None
+def _tiles_per_lane(layout: Element, names: Collection[str]) -> int | None:
+    if names:
+        return _same_for_all(Counter(name.partition("_")[0] for name in names).values())
     counts = [
         count_of(attribute(layout, name)) for name in ("surfacecount", "swathcount", "tilecount")
     ]
@@ -158,13 +131,24 @@ def _tiles_per_lane(layout: Element) -> int | None:
     return product
 
 
-def _software(words: dict[str, str]) -> str | None:
-    name = _first(words, "applicationname", "application")
-    version = _first(words, "applicationversion", "mcsversion", "systemsuiteversion")
-    control = " ".join(part for part in (name, version) if part)
-    analysis = _first(words, "rtaversion")
-    return ", ".join(part for part in (control, analysis and f"RTA {analysis}") if part) or None
+def _surfaces_per_lane(layout: Element, names: Collection[str]) -> int | None:
+    if not names:
+        return count_of(attribute(layout, "surfacecount")) or None
+    # A NovaSeq 6000 says SurfaceCount="2" of an SP flow cell, too, where it scans only one: its
+    # list of tiles is the truth. The first digit of a tile is its surface.
+    surfaces: dict[str, set[str]] = defaultdict(set)
+    for lane, _, tile in (name.partition("_") for name in names):
+        surfaces[lane].add(tile[:1])
+    return _same_for_all(map(len, surfaces.values()))
 
 
-def _first(words: dict[str, str], *names: str) -> str | None:
-    return next((words[name] for name in names if name in words), None)
+def _tile_names(layout: Element) -> set[str]:
+    tile_set = child(layout, "tileset")
+    tiles = child(tile_set, "tiles") if tile_set is not None else None
+    elements = tiles if tiles is not None else ()
+    return {text_of(tile) or "" for tile in elements if local_name(tile) == "tile"}
+
+
+def _same_for_all(counts: Iterable[int]) -> int | None:
+    different = set(counts)
+    return different.pop() if len(different) == 1 else None

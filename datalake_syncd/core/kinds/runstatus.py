@@ -62,10 +62,9 @@ def read_run_status(data: bytes | None) -> RunEnd:
     texts = list(dict.fromkeys(word for word in words if word))
     # Two different words in one file: believe neither.
     status = " / ".join(texts) or "no status in it"
-    reads = child(root, "completedreads")
     completed = sum_cycles(root, "completed")
-    if completed is None and reads is not None:
-        completed = sum_read_cycles(reads)
+    if completed is None:
+        completed = sum_read_cycles(child(root, "completedreads"), "cycles")
     return RunEnd(
         outcome=outcome_of(status),
         status_text=status,

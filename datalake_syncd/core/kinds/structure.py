@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from datalake_syncd.core.kinds.kind import StructureCheck
 from datalake_syncd.core.kinds.runinfo import IlluminaFacts
 from datalake_syncd.core.kinds.runstatus import outcome_of
 from datalake_syncd.core.model import Outcome, RunFacts
@@ -41,18 +42,24 @@ def _layout(shown: str, pattern: str, part: str = "") -> Layout:
 # NextSeq 500/550, MiniSeq, iSeq: one file per lane and cycle. Its index NNNN.bcl.bgzf.bci is no
 # cycle, and a plain NNNN.bcl was never seen in a real run folder, so it does not count as one.
 BGZF = _layout("NNNN.bcl.bgzf", r"(?P<cycle>\d{4})\.bcl\.bgzf")
-# MiSeq, HiSeq: one file per lane, cycle and tile.
+# MiSeq, and HiSeq (compressed): one file per lane, cycle and tile.
 TILES = _layout(
     "C<n>.1/s_<lane>_<tile>.bcl",
     r"C(?P<cycle>\d{1,4})\.1/s_\d{1,3}_(?P<part>\d{1,6})\.bcl(?:\.gz)?",
     "tile",
 )
-# NextSeq 1000/2000, NovaSeq: one file per lane, cycle and surface.
+# NextSeq 1000/2000, NovaSeq, MiSeq i100: one file per lane, cycle and surface.
 CBCL = _layout(
     "C<n>.1/L00n_<surface>.cbcl",
     r"C(?P<cycle>\d{1,4})\.1/L\d{3}_(?P<part>\d{1,2})\.cbcl",
     "surface",
 )
+
+
+def check_of(layouts: tuple[Layout, ...], facts: RunFacts) -> StructureCheck:
+    """The check of a model whose base calls lie in any one of these layouts."""
+    checks = tuple(CycleCheck(layout, facts) for layout in layouts)
+    return checks[0] if len(checks) == 1 else AnyLayoutCheck(checks)
 
 
 class CycleCheck:
@@ -72,13 +79,29 @@ class CycleCheck:
         if outcome_of(facts.status_text) in (Outcome.ENDED_EARLY, Outcome.FAILED):
             completed = facts.completed_cycles
             self._owed = None if completed is None else min(completed, self._cycles)
-        # RunInfo.xml counts tiles; the surfaces of a CBCL are only compared with each other.
-        tiles = facts.tiles if layout is TILES and isinstance(facts, IlluminaFacts) else None
-        self._promised_parts = tiles or 0
+        self._promised_parts = 0
+        if isinstance(facts, IlluminaFacts):
+            promised = {TILES.part: facts.tiles, CBCL.part: facts.surfaces}
+            self._promised_parts = promised.get(layout.part) or 0
         # (lane, cycle) -> which parts were seen, one bit for each name in _parts[lane]
         self._seen: dict[tuple[int, int], int] = {}
         self._parts: dict[int, dict[str, int]] = defaultdict(dict)
         self._empty: dict[int, set[int]] = defaultdict(set)
+
+    @property
+    def shown(self) -> str:
+        """The name of the files that it counts, as people know it."""
+        return self._layout.shown
+
+    @property
+    def refused(self) -> bool:
+        """Whether RunInfo.xml gives nothing to count against."""
+        return bool(self._refusal)
+
+    @property
+    def found(self) -> int:
+        """In how many lanes and cycles a base call file was seen."""
+        return len(self._seen)
 
     def see(self, path: str, size: int) -> None:
         """Take in one regular file: path relative to the run with ``/``, size in bytes."""
@@ -102,13 +125,16 @@ class CycleCheck:
         if self._refusal:
             return (self._refusal,)
         if not self._seen and self._owed:
-            return (
-                f"no base calls at all: {_count(self._lanes, 'lane')} x "
-                f"{_count(self._owed, 'cycle')} are missing ({self._layout.shown})",
-            )
+            return (f"{self.nothing} ({self._layout.shown})",)
         return tuple(
             problem for lane in range(1, self._lanes + 1) for problem in self._lane_problems(lane)
         )
+
+    @property
+    def nothing(self) -> str:
+        """What to say when no base call file was seen."""
+        lanes, cycles = _count(self._lanes, "lane"), _count(self._owed or 0, "cycle")
+        return f"no base calls at all: {lanes} x {cycles} are missing"
 
     def _lane_problems(self, lane: int) -> Iterable[str]:
         present = {cycle for seen_lane, cycle in self._seen if seen_lane == lane}
@@ -146,6 +172,35 @@ class CycleCheck:
         if len(groups) > _MAX_SHOWN:
             more = sum(len(group) for group in list(groups.values())[_MAX_SHOWN:])
             yield f"lane {lane}: {_count(more, 'more cycle')} with too few {self._layout.part}s"
+
+
+class AnyLayoutCheck:
+    """For a model whose layout is not known for certain: whole in one layout is whole.
+
+    What is missing is told in the layout of which most was found.
+    """
+
+    def __init__(self, checks: tuple[CycleCheck, ...]) -> None:
+        self._checks = checks
+
+    def see(self, path: str, size: int) -> None:
+        """Take in one regular file: path relative to the run with ``/``, size in bytes."""
+        for check in self._checks:
+            check.see(path, size)
+
+    def problems(self) -> tuple[str, ...]:
+        """Say in words what is missing of the files seen so far; empty when nothing is."""
+        # A layout of which nothing was found owes nothing when nobody knows how far the run came:
+        # it must not speak for the one that has gaps.
+        checks = [check for check in self._checks if check.found] or self._checks
+        told = {check.problems(): check for check in checks}
+        if () in told:
+            return ()
+        problems, best = max(told.items(), key=lambda item: item[1].found)
+        if best.found or best.refused:
+            return problems
+        shown = " or ".join(check.shown for check in self._checks)
+        return (f"{best.nothing} ({shown})",)
 
 
 def _refusal(facts: RunFacts) -> str:

@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from datalake_syncd.core.kinds.illumina import NEXTSEQ500
-from datalake_syncd.core.kinds.runinfo import read_run_info, read_run_parameters
+from datalake_syncd.core.kinds import KINDS
+from datalake_syncd.core.kinds.checksums import read_crc_manifest
+from datalake_syncd.core.kinds.illumina_family import NEXTSEQ500
+from datalake_syncd.core.kinds.runinfo import IlluminaFacts, read_run_info
+from datalake_syncd.core.kinds.runparameters import read_run_parameters
 from datalake_syncd.core.kinds.runstatus import read_job_info, read_run_status
 from datalake_syncd.core.model import Outcome
+from tests.illumina import assess
 
 FILES = Path(__file__).parents[4] / "shared" / "instrument-files"
 pytestmark = pytest.mark.skipif(not FILES.is_dir(), reason="no instrument files here")
@@ -27,6 +31,10 @@ def test_run_info(path: Path) -> None:
     assert result.facts.lanes
     assert result.facts.cycles
     assert result.facts.tiles
+    assert result.facts.surfaces
+    for fact in (result.facts.run_number, result.facts.instrument_id, result.facts.flowcell):
+        assert fact
+    assert result.facts.date
 
 
 @pytest.mark.parametrize("path", files("runparameters.xml"), ids=lambda path: path.parent.name)
@@ -36,6 +44,149 @@ def test_run_parameters(path: Path) -> None:
     assert result.facts.run_id
     assert result.facts.software
     assert result.facts.instrument_id
+    assert result.facts.run_number
+    assert result.facts.flowcell
+    assert result.facts.planned_cycles
+
+
+# Real runs: kind, folder, reads, date, software; and lanes, tiles, surfaces.
+REAL = [
+    (
+        "miseq",
+        "130417_M00146_0021_000000000-A2WDF",
+        (121, 121),
+        "130417",
+        "MiSeq Control Software 2.2.0, RTA 1.17.28",
+        (1, 28, 2),
+    ),
+    (
+        "miseq",
+        "230825_M04034_0043_000000000-L6NVV",
+        (151, 8, 8, 151),
+        "230825",
+        "MiSeq Control Software 4.0.0.1769, RTA 1.18.54.4",
+        (1, 28, 2),
+    ),
+    (
+        "miniseq",
+        "180103_M000000_0000_0000000000",
+        (151, 8, 8, 151),
+        "180103",
+        "MiniSeq Control Software 1.1.8.0, RTA 2.8.6.0",
+        (1, 24, 2),
+    ),
+    (
+        # Its list of tiles names lanes 1 and 2, but it writes four.
+        "nextseq500",
+        "141212_NS500318_0033_AH16YMBGXX",
+        (76, 8, 8),
+        "141212",
+        "NextSeq Control Software 1.3.0.23, RTA 2.1.3",
+        (4, 432, 2),
+    ),
+    (
+        "nextseq500",
+        "170609_NB551051_0017_AHLFFJBGX2",
+        (75, 8, 75),
+        "170609",
+        "NextSeq Control Software 2.1.0.31, RTA 2.4.11",
+        (4, 216, 2),
+    ),
+    (
+        # An SP flow cell: SurfaceCount is 2, one surface is scanned.
+        "novaseq6000",
+        "200624_A00834_0183_BHMTFYTINY",
+        (36, 10, 10),
+        "6/24/2020 4:30:24 PM",
+        "NovaSeq Control Software 1.6.0, RTA v3.4.4",
+        (2, 156, 1),
+    ),
+    (
+        "novaseqx",
+        "20240531_LH00130_0061_A22CC55LT4",
+        (151, 8, 8, 151),
+        "2024-06-01T04:25:08Z",
+        "NovaSeqXSeries Control Software 1.2.0.28691",
+        (8, 784, 2),
+    ),
+    (
+        "hiseq2500",
+        "140923_SN7001179_0208_BC59Y4ACXX",
+        (101, 101),
+        "140923",
+        "HiSeq Control Software 2.0.5, RTA 1.17.20",
+        (8, 96, 2),
+    ),
+    (
+        "hiseq2500",
+        "141212_D00535_0038_BC6A12ANXX",
+        (51, 7),
+        "141212",
+        "HiSeq Control Software 2.2.38, RTA 1.18.61",
+        (8, 96, 2),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "folder", "reads", "date", "software", "counts"), REAL, ids=lambda value: str(value)
+)
+def test_facts_of_a_real_run(
+    kind: str,
+    folder: str,
+    reads: tuple[int, ...],
+    date: str,
+    software: str,
+    counts: tuple[int, int, int],
+) -> None:
+    place = next(path for path in FILES.rglob(folder) if (path / "RunInfo.xml").exists())
+    top = {path.name: path.read_bytes() for path in place.iterdir() if path.is_file()}
+    facts = assess(KINDS[kind], top, name=folder).facts
+    assert isinstance(facts, IlluminaFacts)
+    assert (facts.run_id or "").split("_")[:3] == folder.split("_")[:3]
+    assert facts.instrument_id == folder.split("_")[1]
+    assert (facts.flowcell or "?") in (facts.run_id or "")
+    assert facts.run_number
+    assert facts.experiment
+    assert tuple(cycles for _, cycles, _ in facts.reads) == reads
+    assert facts.planned_cycles == sum(reads)
+    assert facts.date == date
+    assert facts.software == software
+    assert (facts.lanes, facts.tiles, facts.surfaces) == counts
+    ended = "RunCompletionStatus.xml" in top
+    assert facts.completed_cycles == (sum(reads) if ended else None)
+
+
+READERS = (read_run_info, read_run_parameters, read_run_status, read_job_info)
+
+
+def test_no_file_at_all_makes_a_reader_raise() -> None:
+    """Whole, cut off, in UTF-16, and read as what it is not: sheets, lists, logs, other XML."""
+    read = 0
+    for path in sorted(FILES.rglob("*")):
+        if not path.is_file():
+            continue
+        read += 1
+        data = path.read_bytes()
+        texts = [data, data[: len(data) // 2], data[:-1], data[1:]]
+        if len(data) < 20_000:
+            texts.append(data.decode("latin-1").encode("utf-16"))
+        for text in texts:
+            for reader in READERS:
+                problem = reader(text).problem
+                assert problem.isprintable()
+                assert len(problem) < 300
+            found = read_crc_manifest("Manifest.tsv", text)
+            assert all(problem.isprintable() for problem in found.problems)
+    assert read > 100
+
+
+def test_a_real_manifest_is_read_whole() -> None:
+    path = next(FILES.rglob("Manifest.tsv"))
+    found = read_crc_manifest("Analysis/2/Manifest.tsv", path.read_bytes())
+    assert found.problems == ()
+    assert len(found.entries) == len(path.read_text().splitlines())
+    assert all(name.startswith("Analysis/2/") for name in found.entries)
 
 
 OUTCOMES = {

@@ -1,4 +1,4 @@
-"""RunInfo.xml and RunParameters.xml of all versions into facts."""
+"""RunInfo.xml of all versions into facts, and facts of several files into one set."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from datalake_syncd.core.kinds.runinfo import (
     IlluminaFacts,
     merge,
     read_run_info,
-    read_run_parameters,
 )
 from datalake_syncd.core.model import RunFacts
 
@@ -35,6 +34,7 @@ def test_all_facts_of_a_run_info() -> None:
         lanes=1,
         reads=((1, 151, False), (2, 8, True)),
         tiles=28,
+        surfaces=2,
     )
 
 
@@ -84,6 +84,27 @@ def test_tiles_of_each_lane(layout: str, tiles: int | None) -> None:
     assert read_run_info(info(layout)).facts.tiles == tiles
 
 
+TILES = "<FlowcellLayout {}><TileSet><Tiles>{}</Tiles></TileSet></FlowcellLayout>"
+
+
+@pytest.mark.parametrize(
+    ("layout", "surfaces"),
+    [
+        ("", None),
+        ('<FlowcellLayout LaneCount="2"/>', None),
+        ('<FlowcellLayout SurfaceCount="0"/>', None),
+        ('<FlowcellLayout SurfaceCount="2"/>', 2),
+        # The list of tiles is the truth: a NovaSeq 6000 SP flow cell says 2 and has one.
+        (TILES.format('SurfaceCount="2"', "<Tile>1_2101</Tile><Tile>2_2101</Tile>"), 1),
+        (TILES.format('SurfaceCount="1"', "<Tile>1_1101</Tile><Tile>1_21101</Tile>"), 2),
+        (TILES.format("", "<Tile>1_1101</Tile><Tile>1_2101</Tile><Tile>2_1101</Tile>"), None),
+        (TILES.format('SurfaceCount="2"', ""), 2),
+    ],
+)
+def test_surfaces_of_each_lane(layout: str, surfaces: int | None) -> None:
+    assert read_run_info(info(layout)).facts.surfaces == surfaces
+
+
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
@@ -93,41 +114,6 @@ def test_tiles_of_each_lane(layout: str, tiles: int | None) -> None:
 )
 def test_another_document_is_no_run_info(data: bytes, problem: str) -> None:
     assert read_run_info(data).problem == problem
-
-
-@pytest.mark.parametrize("tag", ["RunID", "RunId", "runid"])
-def test_both_spellings_of_the_run_id(tag: str) -> None:
-    data = f"<RunParameters><{tag}>R</{tag}></RunParameters>".encode()
-    assert read_run_parameters(data).facts.run_id == "R"
-
-
-def test_hiseq_keeps_everything_in_setup_and_blanks_count_for_nothing() -> None:
-    data = (
-        b"<RunParameters><Setup><RunID>R</RunID><Kit><RunId>other</RunId></Kit>"
-        b"<ScannerID>D1</ScannerID><ApplicationName>HCS</ApplicationName>"
-        b"<ApplicationVersion>2.2</ApplicationVersion><RTAVersion>1.18</RTAVersion>"
-        b"<Barcode>F</Barcode><ExperimentName> </ExperimentName></Setup></RunParameters>"
-    )
-    assert read_run_parameters(data).facts == IlluminaFacts(
-        run_id="R", instrument_id="D1", flowcell="F", software="HCS 2.2, RTA 1.18"
-    )
-
-
-@pytest.mark.parametrize(
-    ("inside", "planned"),
-    [
-        (
-            "<PlannedRead1Cycles>75</PlannedRead1Cycles><PlannedRead2Cycles>8</PlannedRead2Cycles>",
-            83,
-        ),
-        ("<PlannedRead1Cycles>75</PlannedRead1Cycles><PlannedCycles>?</PlannedCycles>", None),
-        ('<PlannedReads><Read Cycles="151"/><Read Cycles="8"/></PlannedReads>', 159),
-        ("", None),
-    ],
-)
-def test_planned_cycles(inside: str, planned: int | None) -> None:
-    data = f"<RunParameters>{inside}</RunParameters>".encode()
-    assert read_run_parameters(data).facts.planned_cycles == planned
 
 
 def test_the_first_source_that_knows_a_fact_is_believed() -> None:

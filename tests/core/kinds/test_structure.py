@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datalake_syncd.core.kinds.runinfo import IlluminaFacts
-from datalake_syncd.core.kinds.structure import BGZF, CBCL, TILES, CycleCheck, Layout
+from datalake_syncd.core.kinds.structure import BGZF, CBCL, TILES, CycleCheck, Layout, check_of
 from datalake_syncd.core.model import RunFacts
 from demo.sequencer import MiSeqRun, NextSeqRun
 
@@ -25,20 +25,32 @@ def facts(
     cycles: int = 14,
     *,
     tiles: int | None = None,
+    surfaces: int | None = None,
     status: str | None = None,
     completed: int | None = None,
 ) -> RunFacts:
     reads = ((1, cycles, False),) if cycles else ()
     return IlluminaFacts(
-        lanes=lanes, reads=reads, tiles=tiles, status_text=status, completed_cycles=completed
+        lanes=lanes,
+        reads=reads,
+        tiles=tiles,
+        surfaces=surfaces,
+        status_text=status,
+        completed_cycles=completed,
     )
 
 
 def check(layout: Layout, about: RunFacts, files: Mapping[str, int | bytes]) -> tuple[str, ...]:
-    cycle_check = CycleCheck(layout, about)
+    return check_any((layout,), about, files)
+
+
+def check_any(
+    layouts: tuple[Layout, ...], about: RunFacts, files: Mapping[str, int | bytes]
+) -> tuple[str, ...]:
+    structure_check = check_of(layouts, about)
     for path, size in files.items():
-        cycle_check.see(path, size if isinstance(size, int) else len(size))
-    return cycle_check.problems()
+        structure_check.see(path, size if isinstance(size, int) else len(size))
+    return structure_check.problems()
 
 
 @pytest.mark.parametrize(
@@ -137,6 +149,73 @@ def test_cbcl() -> None:
     assert check(CBCL, facts(2, 3), files) == (
         "lane 2: cycle 3 has 1 of 2 surfaces; missing: 2 (C<n>.1/L00n_<surface>.cbcl)",
     )
+
+
+@pytest.mark.parametrize(
+    ("surfaces", "written", "sound"),
+    [(2, (1, 2), True), (1, (2,), True), (None, (1,), True), (2, (1,), False), (3, (1, 2), False)],
+)
+def test_a_surface_that_is_promised_and_never_there(
+    surfaces: int | None, written: tuple[int, ...], sound: bool
+) -> None:
+    files = {
+        f"{B}/L001/C{cycle}.1/L001_{surface}.cbcl": 9 for cycle in (1, 2) for surface in written
+    }
+    problems = check(CBCL, facts(1, 2, surfaces=surfaces), files)
+    assert (not problems) is sound
+    # Surfaces say nothing of tiles, nor of a layout with one file for each cycle.
+    tiles = {f"{B}/L001/C{cycle}.1/s_1_1101.bcl": 9 for cycle in (1, 2)}
+    assert check(TILES, facts(1, 2, surfaces=surfaces), tiles) == ()
+    assert check(BGZF, facts(1, 1, surfaces=surfaces), {f"{B}/L001/0001.bcl.bgzf": 9}) == ()
+
+
+EITHER = (BGZF, CBCL)
+
+
+def bgzf(*cycles: int) -> dict[str, int]:
+    return {f"{B}/L001/{cycle:04d}.bcl.bgzf": 9 for cycle in cycles}
+
+
+def cbcl(*cycles: int) -> dict[str, int]:
+    return {f"{B}/L001/C{cycle}.1/L001_1.cbcl": 9 for cycle in cycles}
+
+
+@pytest.mark.parametrize(
+    ("files", "problems"),
+    [
+        (bgzf(1, 2, 3), ()),
+        (cbcl(1, 2, 3), ()),
+        (bgzf(1, 2, 3) | cbcl(1), ()),
+        (bgzf(1, 3), ("lane 1: cycle 2 of 1..3 is missing (NNNN.bcl.bgzf)",)),
+        (cbcl(1, 3), ("lane 1: cycle 2 of 1..3 is missing (C<n>.1/L00n_<surface>.cbcl)",)),
+        (cbcl(2) | bgzf(1, 3), ("lane 1: cycle 2 of 1..3 is missing (NNNN.bcl.bgzf)",)),
+        (
+            {f"{B}/L001/C1.1/s_1_1101.bcl": 9},
+            (
+                "no base calls at all: 1 lane x 3 cycles are missing "
+                "(NNNN.bcl.bgzf or C<n>.1/L00n_<surface>.cbcl)",
+            ),
+        ),
+    ],
+)
+def test_a_model_of_which_the_layout_is_not_certain(
+    files: dict[str, int], problems: tuple[str, ...]
+) -> None:
+    assert check_any(EITHER, facts(1, 3), files) == problems
+
+
+def test_a_layout_of_which_nothing_was_found_does_not_speak_for_the_other() -> None:
+    about = facts(1, 9, status="RunErrored")
+    assert check_any(EITHER, about, bgzf(1, 2, 3)) == ()
+    assert check_any(EITHER, about, {}) == ()
+    assert check_any(EITHER, about, bgzf(1, 3, 4)) == (
+        "lane 1: cycle 2 of 1..3 is missing (NNNN.bcl.bgzf)",
+    )
+
+
+def test_a_layout_that_is_not_certain_can_not_be_checked_without_facts_either() -> None:
+    refused = ("can't check structure: RunInfo.xml gives no number of lanes",)
+    assert check_any(EITHER, facts(0), bgzf(1)) == refused
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datalake_syncd.core.kinds import MAX_METADATA_BYTES
-from datalake_syncd.core.kinds.runinfo import Described, read_run_info, read_run_parameters
+from datalake_syncd.core.kinds.runinfo import Described, read_run_info
+from datalake_syncd.core.kinds.runparameters import read_run_parameters
 from datalake_syncd.core.kinds.runstatus import RunEnd, read_job_info, read_run_status
 from datalake_syncd.core.kinds.xmldoc import one_line, read_xml
 from datalake_syncd.core.model import Outcome
 from demo import runfiles
-from demo.sequencer import MiSeqRun, NextSeqRun
+from tests.illumina import KINDS_WITH_STATUS, NAMES, run_of
 
 STATUS = runfiles.completion_status("RUN", [(1, 8, False)], 8, "CompletedAsPlanned")
 STATUS_TEXT = STATUS.decode()
@@ -144,12 +145,15 @@ def test_no_beginning_of_a_status_file_is_taken_for_a_status(data: bytes) -> Non
         assert end == RunEnd(problem=end.problem)
 
 
-_MISEQ = MiSeqRun("180105_M00000_0001_000000000-AAAAA", analysis="error", outcome="X").files()
-_NEXTSEQ = NextSeqRun("180612_NB501016_0001_AHXXXXXXXX").files()
+_RUNS = [
+    *(run_of(kind) for kind in NAMES),
+    *(run_of(kind, analysis="error", outcome="X") for kind in ("miseq", "miniseq", "iseq")),
+    *(run_of(kind, outcome="RunErrored") for kind in KINDS_WITH_STATUS),
+]
 _DOCUMENTS = [
     data
-    for files in (_MISEQ, _NEXTSEQ)
-    for name, data in files.items()
+    for run in _RUNS
+    for name, data in run.files().items()
     if name.endswith(".xml") and "/" not in name
 ]
 _FRAGMENTS = [b"<", b"</a>", b"&#0;", b"]]>", b"<!--", b"<![CDATA[", b"\xff\xfe", b"999999999999"]

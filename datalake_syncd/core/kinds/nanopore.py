@@ -1,0 +1,205 @@
+"""Oxford Nanopore: what MinKNOW writes, one run folder alone or several below one experiment."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from datalake_syncd.core.kinds.checksums import LISTED, Entries
+from datalake_syncd.core.kinds.folder import flag_gates, is_neighbour
+from datalake_syncd.core.kinds.kind import ChecksumList, Kind, TopFolder
+from datalake_syncd.core.model import Assessment, Gate, Outcome, RunFacts
+from datalake_syncd.core.names import escape
+
+_FLAGS = re.ASCII | re.IGNORECASE
+# {start}_{position}_{flow cell}_{protocol run id}: 20231205_1618_3B_PAS86456_72d9fceb
+_RUN_FOLDER = re.compile(r"\d{8}_\d{4}_[^_]+_[^_]+_[0-9a-f]{8}", _FLAGS)
+_READS = frozenset(
+    (
+        "pod5",
+        *(f"{a}_{b}" for a in ("fast5", "fastq", "bam", "pod5") for b in ("pass", "fail", "skip")),
+    )
+)
+_SUMMARY = re.compile(r"final_summary.*\.txt", _FLAGS)
+_OUTPUT_HASH = re.compile(r"output_hash_.*\.csv", _FLAGS)
+# Written when a run begins, and it names the run: sample_sheet_{flow cell}_{start}_{run id}.csv
+_SHEET = re.compile(r"sample_sheet_.*_\d{8}_\d{4}_([0-9a-f]{8})\.csv", _FLAGS)
+_HASH = re.compile(r"[0-9A-Fa-f]{64}")
+
+# MinKNOW's own folders beside the experiments.
+_WORKING = frozenset(("intermediate", "queued_reads", "reports", "tmp"))
+_DEPTHS = ("", "*/", "*/*/")
+_MAX_NAMED = 5
+_MAX_VALUE = 200
+
+
+def _all_but(words: Collection[str]) -> Iterator[str]:
+    """Patterns that together fit every name, in lower case, that is none of these words."""
+    for begin in sorted({word[:length] for word in words for length in range(len(word) + 1)}):
+        following = {word[len(begin)] for word in words if word.startswith(begin) and word != begin}
+        yield f"{begin}[!{''.join(sorted(following))}]*" if following else f"{begin}?*"
+        if begin and begin not in words:
+            yield begin
+
+
+# Folders of reads hold up to 100,000 names, so they are never listed.
+_PERHAPS_RUNS = tuple(_all_but(_READS))
+
+
+def is_run_name(name: str) -> bool:
+    """True for any name that a lab may give to an experiment or sample."""
+    return not is_neighbour(name) and name.lower() not in _WORKING
+
+
+def assess(top: TopFolder) -> Assessment:
+    """Every MinKNOW run in the folder must have its ``final_summary_*.txt``.
+
+    A run has a folder of its own, or several share one (pooled); then the sample sheets, which
+    are written when a run begins, say which runs there are. The configuration's flags replace
+    this rule.
+    """
+    gates = tuple(flag_gates(top)) or (_summaries_gate(top),)
+    complete = all(gate.passed for gate in gates)
+    facts = _facts(top.metadata)
+    return Assessment(gates, Outcome.GOOD if complete else Outcome.UNKNOWN, facts)
+
+
+def hash_lists(top: TopFolder) -> tuple[str, ...]:
+    """MinKNOW's own ``output_hash_*.csv``, one for each run since 2025."""
+    return tuple(
+        _join(folder, name)
+        for folder, names in _run_folders(top)
+        for name in names
+        if _OUTPUT_HASH.fullmatch(name)
+    )
+
+
+def read_output_hash(path: str, data: bytes) -> ChecksumList:
+    """Parse ``output_hash_*.csv``: SHA-256 by file, which is blank for files like POD5.
+
+    Paths are relative to the run folder that the list lies in; an absolute one is taken from
+    below a folder of that name on.
+    """
+    found = Entries(path)
+    folder = path.rpartition("/")[0].rpartition("/")[2]
+    header: dict[str, int] | None = None
+    for number, line in found.lines(data):
+        try:
+            cells = [cell.strip() for cell in next(csv.reader(io.StringIO(line)), [])]
+        except csv.Error as error:
+            found.complain(number, f"no line of a CSV file ({error})")
+            continue
+        if header is None:
+            header = {cell.lower(): column for column, cell in enumerate(cells)}
+            if not {"file_path", "file_hash"} <= header.keys():
+                found.complain(number, "no columns file_path and file_hash")
+                return found.done()
+            continue
+        if len(cells) < len(header):
+            found.complain(number, f"{len(cells)} columns of {len(header)}")
+            continue
+        name = cells[header["file_path"]].replace("\\", "/")
+        digest = cells[header["file_hash"]]
+        if digest and _HASH.fullmatch(digest) is None:
+            found.complain(number, f"no SHA-256: '{escape(digest[:_MAX_VALUE])}'")
+            continue
+        if folder and name.startswith("/"):
+            name = name.partition(f"/{folder}/")[2] or name
+        found.add(number, name, f"sha256:{digest.lower()}" if digest else LISTED)
+    return found.done()
+
+
+def _run_folders(top: TopFolder) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The folders that MinKNOW runs were written to: (path, empty for the top; names)."""
+    for path, names in (("", top.names), *top.below.items()):
+        own_name = path.rpartition("/")[2] if path else top.run_name
+        if _RUN_FOLDER.fullmatch(own_name) or any(map(_is_of_a_run, names)):
+            yield path, names
+
+
+def _is_of_a_run(name: str) -> bool:
+    if name.lower() in _READS:
+        return True
+    return _SUMMARY.fullmatch(name) is not None or _SHEET.fullmatch(name) is not None
+
+
+def _summaries_gate(top: TopFolder) -> Gate:
+    folders = summaries = 0
+    missing: list[str] = []
+    for path, names in _run_folders(top):
+        folders += 1
+        there = [name for name in names if _SUMMARY.fullmatch(name)]
+        summaries += len(there)
+        missing += _without_summary(escape(path or top.run_name), names, there)
+    if not folders:
+        found = "no folder of a MinKNOW run"
+    elif missing:
+        more = f" and {len(missing) - _MAX_NAMED} more" if len(missing) > _MAX_NAMED else ""
+        found = f"not there for {', '.join(missing[:_MAX_NAMED])}{more}"
+    else:
+        found = f"{summaries} in {folders} run folder{'' if folders == 1 else 's'}"
+    needed = "a final_summary_*.txt of every MinKNOW run in the folder"
+    return Gate("final summaries", bool(folders) and not missing, found, needed)
+
+
+def _without_summary(shown: str, names: Iterable[str], summaries: list[str]) -> Iterator[str]:
+    if not summaries:
+        yield shown
+        return
+    told = {word for name in summaries for word in re.split(r"[_.]", name.lower())}
+    if any(name.lower() == "final_summary.txt" for name in summaries):
+        return  # MinKNOW of 2019 did not name the run
+    begun = {match[1].lower() for match in map(_SHEET.fullmatch, names) if match}
+    yield from (f"run {one} of {shown}" for one in sorted(begun - told))
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _facts(metadata: Mapping[str, bytes | None]) -> RunFacts:
+    """What the summaries say; where several runs are pooled, each different value."""
+    keys = ("protocol_run_id", "instrument", "flow_cell_id", "started", "protocol_group_id")
+    found: dict[str, list[str]] = {key: [] for key in keys}
+    for path in sorted(metadata):
+        for key, value in _summary(metadata[path] or b""):
+            if key in found and value and value not in found[key]:
+                found[key].append(value)
+    run_id, instrument, flowcell, date, experiment = map(_some, found.values())
+    return RunFacts(
+        run_id=run_id,
+        instrument_id=instrument,
+        flowcell=flowcell,
+        date=date,
+        experiment=experiment,
+    )
+
+
+def _summary(data: bytes) -> Iterator[tuple[str, str]]:
+    for line in data[: 1 << 16].decode("utf-8", "replace").splitlines():
+        key, _, value = line.partition("=")
+        yield key.strip().lower(), escape(value.strip()[:_MAX_VALUE])
+
+
+def _some(values: list[str]) -> str | None:
+    more = f" and {len(values) - _MAX_NAMED} more" if len(values) > _MAX_NAMED else ""
+    return f"{', '.join(values[:_MAX_NAMED])}{more}" if values else None
+
+
+NANOPORE = Kind(
+    name="nanopore",
+    title="Oxford Nanopore (MinKNOW: MinION, GridION, PromethION)",
+    flags=(),
+    learned_flags=(),
+    metadata_files=tuple(f"{depth}final_summary*.txt" for depth in _DEPTHS),
+    quiet=3600.0,
+    is_run=is_run_name,
+    assess=assess,
+    structure=lambda _facts: None,
+    folders=(*_PERHAPS_RUNS, *(f"*/{pattern}" for pattern in _PERHAPS_RUNS)),
+    any_name=True,
+    checksum_lists=hash_lists,
+    read_checksums=read_output_hash,
+)

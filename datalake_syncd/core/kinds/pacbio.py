@@ -1,0 +1,123 @@
+"""PacBio: one folder per SMRT cell, each with its own word that everything was transferred."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+from datalake_syncd.core.kinds.checksums import LISTED, Entries
+from datalake_syncd.core.kinds.folder import flag_gates
+from datalake_syncd.core.kinds.kind import ChecksumList, Kind, TopFolder
+from datalake_syncd.core.model import Assessment, Gate, Outcome, RunFacts
+from datalake_syncd.core.names import escape
+
+DONE = ".transferdone"
+
+# r54097_20170727_165601, r64089e_20220615_171559 (Sequel IIe), r84047_20230404_164149 (Revio)
+_RUN_NAME = re.compile(r"r(\d{4,6}[a-z]?)_(\d{8})_\d{6}", re.ASCII | re.IGNORECASE)
+_CELL = re.compile(r"\d{1,2}_[A-Z]\d{2}", re.ASCII | re.IGNORECASE)
+_CELL_PATTERNS = ("[0-9]_[a-z][0-9][0-9]", "[0-9][0-9]_[a-z][0-9][0-9]")
+_TRANSFER_TEST = "transfer_test"
+_NFILES = re.compile(r"nfiles:\s*(\d{1,9})", re.ASCII | re.IGNORECASE)
+
+
+def is_run_name(name: str) -> bool:
+    """True for the name that a Sequel or Revio gives to a run folder."""
+    return _RUN_NAME.fullmatch(name) is not None
+
+
+def assess(top: TopFolder) -> Assessment:
+    """Every SMRT cell that has a folder must have its ``.transferdone``.
+
+    Cells finish days apart, and a Revio makes the folders of all planned cells at the start: a
+    run is carried when the last one is through. The configuration's flags replace this rule.
+    """
+    gates = tuple(flag_gates(top)) or (_cells_gate(top),)
+    complete = all(gate.passed for gate in gates)
+    return Assessment(gates, Outcome.GOOD if complete else Outcome.UNKNOWN, _facts(top.run_name))
+
+
+def transfer_lists(top: TopFolder) -> tuple[str, ...]:
+    """The ``.transferdone`` of every cell: in the cell's folder, or in its ``metadata``."""
+    return tuple(
+        f"{folder}/{name}"
+        for folder, names in top.below.items()
+        for name in names
+        if _is_place_of_lists(folder) and name.lower().endswith(DONE)
+    )
+
+
+def read_transfer_list(path: str, data: bytes) -> ChecksumList:
+    """Parse a Revio's ``.transferdone``: the files of one cell, by their path on the instrument.
+
+    What follows the movie's name there lies below the cell's folder here. Earlier instruments
+    write an empty file, which lists nothing.
+    """
+    folder, _, name = path.rpartition("/")
+    movie = name[: -len(DONE)]
+    cell = posixpath.dirname(folder) if folder.lower().endswith("/metadata") else folder
+    found = Entries(path, folder=cell)
+    told: int | None = None
+    listed = 0
+    for number, line in found.lines(data):
+        if told is None:
+            match = _NFILES.search(line)
+            told = int(match[1]) if match else None
+        elif "/" in line:
+            listed += 1
+            _, inside, rest = line.strip().partition(f"/{movie}/")
+            if inside:
+                found.add(number, rest, LISTED)
+            else:
+                found.complain(number, f"no file of {escape(movie)}: '{escape(line[:120])}'")
+    if told is not None and told != listed:
+        found.complain(1, f"{told} files announced, {listed} listed")
+    return found.done(may_be_empty=True)
+
+
+def _is_place_of_lists(folder: str) -> bool:
+    cell, _, rest = folder.partition("/")
+    return _CELL.fullmatch(cell) is not None and rest.lower() in ("", "metadata")
+
+
+def _cells_gate(top: TopFolder) -> Gate:
+    cells = [name for name in top.names if name in top.below and _CELL.fullmatch(name)]
+    done = {path.partition("/")[0] for path in transfer_lists(top)}
+    missing = []
+    for cell in cells:
+        if cell not in done:
+            inside = top.below[cell]
+            untouched = all(name.lower().startswith(_TRANSFER_TEST) for name in inside)
+            missing.append(f"{cell} (not begun)" if untouched else cell)
+    if not cells:
+        found = "no folder of a SMRT cell, such as 1_A01"
+    elif missing:
+        found = f"not transferred yet: {', '.join(missing)} of {len(cells)} cells"
+    else:
+        found = f"all {len(cells)} cells are transferred"
+    passed = bool(cells) and not missing
+    return Gate("SMRT cells", passed, found, f"a {DONE} of every cell that has a folder")
+
+
+def _facts(run_name: str) -> RunFacts:
+    match = _RUN_NAME.fullmatch(run_name)
+    if match is None:
+        return RunFacts()
+    return RunFacts(run_id=run_name, instrument_id=match[1], date=match[2])
+
+
+PACBIO = Kind(
+    name="pacbio",
+    title="PacBio Sequel, Sequel II/IIe, Revio",
+    flags=(),
+    learned_flags=(),
+    metadata_files=(),
+    quiet=3600.0,
+    is_run=is_run_name,
+    assess=assess,
+    structure=lambda _facts: None,
+    folders=(*_CELL_PATTERNS, *(f"{cell}/metadata" for cell in _CELL_PATTERNS)),
+    unique_names=True,
+    checksum_lists=transfer_lists,
+    read_checksums=read_transfer_list,
+)

@@ -1,0 +1,108 @@
+"""What the layouts of growing data sets have in common: their gates, and what a kind is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from datalake_syncd.core.kinds.growing import Arrangement, GrowingLayout, Pending, Placed
+from datalake_syncd.core.kinds.kind import Kind, StructureCheck, TopFolder
+from datalake_syncd.core.kinds.vendors import Unit, failed_acquisitions
+from datalake_syncd.core.model import Assessment, Gate, Outcome, RunFacts
+from datalake_syncd.core.names import escape
+
+ONE_NAME_EACH = "one name each"
+
+_NAMED = 3
+
+
+def one_name_each(targets: Mapping[str, str]) -> Gate:
+    """The gate that no two files meet in the lake; ``targets`` maps path to lake path.
+
+    It names both when two files have one lake path, and when the lake path of a file is the
+    folder of another: that could not be brought back to a disk. It opens by itself when one of
+    them is renamed.
+    """
+    owners: dict[str, str] = {}
+    met: list[str] = []
+    for path, lake_path in sorted(targets.items()):
+        other = owners.setdefault(lake_path, path)
+        if other != path:
+            met.append(f"{escape(other)} and {escape(path)} both go to {escape(lake_path)}")
+    for lake_path, path in owners.items():
+        slash = lake_path.rfind("/")
+        while slash > 0:
+            other = owners.get(lake_path[:slash], path)
+            if other != path:
+                told = escape(lake_path[:slash])
+                met.append(f"{escape(other)} goes to {told}, the folder of {escape(path)}")
+            slash = lake_path.rfind("/", 0, slash)
+    needed = "each file has a name of its own in the lake; rename one of the two"
+    return Gate(ONE_NAME_EACH, not met, _first(met) or "no two files meet", needed)
+
+
+def folder_gates(missing: Iterable[str], names: Mapping[str, str]) -> list[Gate]:
+    """A gate for each folder that must be there: ``names`` maps the root to the gate's name."""
+    gone = set(missing)
+    return [
+        Gate(
+            name,
+            root not in gone,
+            f"{escape(root) or 'the folder'} is {'not ' if root in gone else ''}there",
+            "all folders of the data set are there",
+        )
+        for root, name in names.items()
+    ]
+
+
+def arranged(
+    found: Iterable[Unit],
+    quiet: float,
+    place: Callable[[Unit], Iterable[Placed]],
+    gates: list[Gate],
+) -> Arrangement:
+    """Sort units into those that go now and those that wait; nothing goes past a closed gate."""
+    found = tuple(found)
+    corrupted = failed_acquisitions(found)
+    if corrupted:
+        told = f"marked by the instrument as corrupted, carried all the same: {_first(corrupted)}"
+        gates = [*gates, Gate("failed acquisitions", True, told, "nothing: this is only told")]
+    waiting = {unit.path: unit.waits_for(quiet) for unit in found}
+    shut = not all(gate.passed for gate in gates)
+    ready = () if shut else (unit for unit in found if not waiting[unit.path])
+    return Arrangement(
+        placed=tuple(placed for unit in ready for placed in place(unit)),
+        pending=tuple(Pending(path, reason) for path, reason in waiting.items() if reason),
+        gates=tuple(gates),
+    )
+
+
+def growing_kind(
+    name: str, title: str, quiet: float, is_run: Callable[[str], bool], layout: GrowingLayout
+) -> Kind:
+    """A kind whose data sets are never finished; ``quiet`` is in seconds."""
+    return Kind(
+        name=name,
+        title=title,
+        flags=(),
+        learned_flags=(),
+        metadata_files=(),
+        quiet=quiet,
+        is_run=is_run,
+        assess=_nothing_to_assess,
+        structure=_nothing_promised,
+        growing=layout,
+    )
+
+
+def _nothing_to_assess(_: TopFolder) -> Assessment:
+    return Assessment((), Outcome.GOOD)
+
+
+def _nothing_promised(_: RunFacts) -> StructureCheck | None:
+    return None
+
+
+def _first(told: Iterable[str]) -> str:
+    all_of_them = list(told)
+    more = len(all_of_them) - _NAMED
+    return "; ".join(all_of_them[:_NAMED]) + (f"; and {more} more" if more > 0 else "")
