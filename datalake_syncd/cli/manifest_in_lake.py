@@ -48,7 +48,8 @@ class Place:
 def locate(config: Config, ledger: Ledger | None, text: str) -> Place:
     """The run that is meant: from the ledger, else from INSTRUMENT/NAME and the configuration."""
     from datalake_syncd.cli.run_names import find_run
-    from datalake_syncd.steps.context import lake_id, run_prefix
+    from datalake_syncd.steps.context import lake_id
+    from datalake_syncd.steps.places import run_prefix
 
     instrument, slash, name = text.partition("/")
     if ledger is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from datalake_syncd.adapters.ledger import InstrumentRow, Ledger, Progress, Run
+from datalake_syncd.adapters.ledger import Event, InstrumentRow, Ledger, Progress, Run
 from datalake_syncd.cli.places import DaemonState, Settings, daemon_state
 from datalake_syncd.cli.terminal import iso_or_none
 from datalake_syncd.core.durations import DAY, HOUR
@@ -33,6 +35,10 @@ class Report:
     instruments: tuple[InstrumentRow, ...]
     runs: tuple[Run, ...]
     progress: dict[int, Progress]
+    #: What was reported as waiting for too long, by the run's id.
+    stale: dict[int, Event]
+    #: Instruments that have published nothing for too long: (what was told, what to do).
+    silent: dict[str, tuple[str, str]]
 
     @property
     def blocked(self) -> list[Run]:
@@ -85,12 +91,14 @@ class Report:
             or self.uploads_paused
             or self.config_refused
             or self.unwatched_for
+            or self.stuck
+            or self.silent
         )
 
-    def stale(self, run: Run) -> bool:
-        """A run that is neither worked on nor held and has not moved for long."""
-        waits = run.shown_status in (Status.WAITING, Status.READY) and not delivered(run)
-        return waits and self.now - run.moved_at > self.stale_after
+    @property
+    def stuck(self) -> list[Run]:
+        """Runs that go on by themselves and have not for too long."""
+        return [run for run in self.runs if run.id in self.stale]
 
 
 def delivered(run: Run) -> bool:
@@ -108,16 +116,37 @@ def _last(run: Run) -> float:
 
 def read_report(settings: Settings, ledger: Ledger, now: float) -> Report:
     """Look at everything once."""
+    runs = tuple(ledger.runs.all())
+    instruments = tuple(ledger.desk.instruments())
     return Report(
         now=now,
         daemon=daemon_state(settings.state_dir),
         uploads_paused=ledger.desk.get(UPLOADS_PAUSED),
         config_refused=ledger.desk.get(CONFIG_REFUSED),
         stale_after=settings.seconds("daemon", "stale_after", default=_STALE_AFTER),
-        instruments=tuple(ledger.desk.instruments()),
-        runs=tuple(ledger.runs.all()),
+        instruments=instruments,
+        runs=runs,
         progress=ledger.desk.progress(),
+        stale=dict(_stale(ledger, runs)),
+        silent=dict(_silent(ledger, instruments)),
     )
+
+
+def _stale(ledger: Ledger, runs: tuple[Run, ...]) -> Iterator[tuple[int, Event]]:
+    for run in runs:
+        waits = run.shown_status in (Status.WAITING, Status.READY) and not delivered(run)
+        told = ledger.waiting.told(run) if waits or run.observed.get("pending") else None
+        if told is not None and (told.data or {}).get("needs_person"):
+            yield run.id, told
+
+
+def _silent(
+    ledger: Ledger, instruments: tuple[InstrumentRow, ...]
+) -> Iterator[tuple[str, tuple[str, str]]]:
+    for one in instruments:
+        kept = json.loads(ledger.desk.get(f"silence:{one.name}") or "{}")
+        if one.configured and "told" in kept:
+            yield one.name, (kept["message"], kept["do"])
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -127,9 +156,19 @@ def document(report: Report) -> dict[str, Any]:
         counts[run.instrument] = counts.get(run.instrument, 0) + 1
     return {
         "instruments": [
-            instrument_document(one, counts.get(one.name, 0)) for one in report.instruments
+            {
+                **instrument_document(one, counts.get(one.name, 0)),
+                "silent": report.silent.get(one.name, (None,))[0],
+            }
+            for one in report.instruments
         ],
-        "runs": [run_document(run, report.progress.get(run.id)) for run in report.runs],
+        "runs": [
+            {
+                **run_document(run, report.progress.get(run.id)),
+                "stale": report.stale[run.id].message if run.id in report.stale else None,
+            }
+            for run in report.runs
+        ],
         "daemon": {
             "running": report.daemon.running,
             "pid": report.daemon.pid,

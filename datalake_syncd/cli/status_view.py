@@ -53,6 +53,8 @@ def sentence(report: Report) -> str:
         parts = ["no instruments known yet"]
     moving, blocked, held = len(report.on_the_way), len(report.blocked), len(report.held)
     runs = [f"{counted(moving, 'run')} on the way"]
+    if report.stuck:
+        runs.append(f"{len(report.stuck)} not moving")
     runs.append(f"{blocked} need{'s' if blocked == 1 else ''} you" if blocked else "none needs you")
     if held:
         runs.append(f"{held} held")
@@ -72,6 +74,8 @@ def _parts(report: Report, width: int, *, everything: bool) -> Iterator[Renderab
         yield _instruments(report, width)
         for one in report.offline:
             yield _indented(f"{escape(one.name)}: {escape_once(one.offline_reason or '')}", "red")
+        for name, (told, step) in report.silent.items():
+            yield _indented(f"{escape(name)}: {escape_once(told)}; {escape_once(step)}", "yellow")
     for title, runs, block in (
         ("NEEDS YOU", report.blocked, _blocked),
         ("ON THE WAY", report.on_the_way, _moving),
@@ -167,9 +171,11 @@ def _moving(report: Report, run: Run) -> Iterator[RenderableType]:
         return
     told = escape_once(run.reason) if run.reason else f"ready; next it is {DOING[run.done]}"
     yield _indented(f"{told}{_again(run, report.now)}")
-    if report.stale(run):
-        yield _indented(f"it has not moved for {format_duration(report.now - run.moved_at)}: "
-                        f"{command('why', run.key)}", "yellow")  # fmt: skip
+    if run.id in report.stale:
+        stale = report.stale[run.id]
+        yield _indented(f"{ago(stale.at, report.now)}: {escape_once(stale.message)}", "yellow")
+        step = str((stale.data or {}).get("next_step") or "")
+        yield _indented(f"do:   {with_run(step, run.key)}", "bold")
 
 
 def _again(run: Run, now: float) -> str:

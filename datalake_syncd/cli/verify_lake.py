@@ -103,7 +103,9 @@ def check(
     to_read = _compare(finding, expected, prefix, blobs, reading)
     if reading is not None:
         _read_back(lake, finding, to_read, reading)
-    finding.extra.extend(sorted(name.removeprefix(prefix) for name in blobs))
+    ready = (run.observed.get("ready") or {}).get("lake_path") if run is not None else None
+    extra = {name.removeprefix(prefix) for name in blobs} - {ready}
+    finding.extra.extend(sorted(extra))
     return finding
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -22,6 +23,7 @@ from datalake_syncd.core.durations import DAY, MINUTE, format_duration
 from datalake_syncd.core.model import Gate, Oddity, Proof, Status, Step
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.pruning import PrunePolicy, PruneState
+from datalake_syncd.core.sheets import near_sheets_key
 
 #: So many files in doubt are named.
 NAMED = 20
@@ -46,6 +48,7 @@ class Why:
     more_unproven: bool
     history: tuple[Event, ...]
     trash_until: float | None
+    near_sheets: tuple[str, ...]
     document: dict[str, Any]
 
 
@@ -75,6 +78,7 @@ def explain(settings: Settings, ledger: Ledger, run: Run, now: float, events: in
         more_unproven=len(unproven) > NAMED,
         history=tuple(ledger.runs.history(run.id, events)),
         trash_until=run.pruned_at + trash if run.pruned_at and run.trash else None,
+        near_sheets=_near_sheets(ledger, run),
         document={},
     )
     why.document.update(_document(why, ledger))
@@ -117,11 +121,15 @@ def _publish(settings: Settings, run: Run) -> Iterator[Gate]:
     found += f", the weakest is {run.proof.value}" if past else ", verified after the transfer"
     yield Gate("every file proven", past, found, f"all, at least {needed.value}")
     required = settings.value("instruments", run.instrument, "sample_sheet") == "required"
-    attached = run.sheet is not None
+    found = "none yet"
+    if run.sheet is not None:
+        found = f"attached: {sheet_place(run.sheet)}"
+        if run.sheet.get("summary"):
+            found += f" ({run.sheet['summary']})"
     yield Gate(
         "sample sheet",
-        attached or not required,
-        f"attached: {escape(str((run.sheet or {}).get('path')))}" if attached else "none yet",
+        run.sheet is not None or not required,
+        found,
         "attached" if required else "attached when it comes; not required",
     )
     published = run.published_at is not None and delivered(run)
@@ -129,6 +137,20 @@ def _publish(settings: Settings, run: Run) -> Iterator[Gate]:
     if run.published_at is not None and not published:
         found = f"of generation {run.generation}; a newer one is on the way"
     yield Gate("marker", published, found, f"{escape(run.prefix)}.sync is in the lake")
+
+
+def sheet_place(sheet: dict[str, Any]) -> str:
+    """Where an attached sheet came from, safe to show."""
+    path = sheet.get("path")
+    return "it was in the lake already" if path is None else escape(str(path))
+
+
+def _near_sheets(ledger: Ledger, run: Run) -> tuple[str, ...]:
+    """Files that look like the sheet of a run that has none, in words."""
+    if run.sheet is not None:
+        return ()
+    found = json.loads(ledger.desk.get(near_sheets_key(run.instrument)) or "{}")
+    return tuple(found.get(run.name, ()))
 
 
 def _reached(run: Run, step: Step) -> bool:
@@ -236,7 +258,11 @@ def _document(why: Why, ledger: Ledger) -> dict[str, Any]:
         "not_carried": [asdict(one) for one in why.oddities],
         "unproven": [{"path": path, "proof": proof} for path, proof in why.unproven],
         "more_unproven": why.more_unproven,
+        "pending": [
+            {"unit": unit, "reason": reason} for unit, reason in run.observed.get("pending") or ()
+        ],
         "sheet": run.sheet,
+        "near_sheets": list(why.near_sheets),
         "trash": run.trash,
         "trash_until": iso_or_none(why.trash_until),
         "emptied_at": iso_or_none(run.emptied_at),

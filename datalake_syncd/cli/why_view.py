@@ -13,10 +13,11 @@ from rich.text import Text
 from datalake_syncd.cli.status_report import delivered
 from datalake_syncd.cli.status_view import DOING
 from datalake_syncd.cli.terminal import ago, command, counted, moment, with_run
-from datalake_syncd.cli.why_report import NAMED, Why
+from datalake_syncd.cli.why_report import NAMED, Why, sheet_place
 from datalake_syncd.core.durations import format_bytes, format_duration
 from datalake_syncd.core.model import Gate, Outcome, Status, Step
 from datalake_syncd.core.names import escape, escape_once
+from datalake_syncd.core.sheets import Severity, sheet_name
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -46,6 +47,8 @@ def _parts(why: Why) -> Iterator[RenderableType]:
             yield _indented("and right before it, the lake is listed and every file hashed again",
                             "dim")  # fmt: skip
     yield from _doubts(why)
+    yield from _pending(why)
+    yield from _sheet(why)
     yield from _rest(why)
     yield from _history(why)
     if run.trace:
@@ -70,6 +73,8 @@ def _state(why: Why) -> str:
             return "published; the local files are in the trash"
         case _ if delivered(run):
             return "published"
+        case Status.FINISHED:
+            return "no longer followed"
         case Status.READY:
             return f"ready; next it is {DOING[run.done]}"
         case _:
@@ -131,6 +136,20 @@ def _gates(gates: tuple[Gate, ...]) -> RenderableType:
     return Padding(grid, (0, 0, 0, 2), expand=False)
 
 
+def _pending(why: Why) -> Iterator[RenderableType]:
+    """What of a growing data set does not go yet."""
+    pending = why.run.observed.get("pending") or ()
+    if not pending:
+        return
+    count = int(why.run.observed.get("pending_count", len(pending)))
+    yield ""
+    yield Text(f"NOT YET: {counted(count, 'file or unit', 'files or units')}", style="bold")
+    for unit, reason in pending[:NAMED]:
+        yield _indented(f"{escape_once(unit)}: {escape_once(reason)}")
+    if count > NAMED:
+        yield _indented(f"and {count - NAMED} more")
+
+
 def _doubts(why: Why) -> Iterator[RenderableType]:
     empty = sum(one.kind == "empty-directory" for one in why.oddities)
     odd = [one for one in why.oddities if one.kind != "empty-directory"]
@@ -154,13 +173,35 @@ def _doubts(why: Why) -> Iterator[RenderableType]:
         yield _indented("and more")
 
 
+def _sheet(why: Why) -> Iterator[RenderableType]:
+    sheet = why.run.sheet
+    if sheet is None and not why.near_sheets:
+        return
+    yield ""
+    yield Text("SAMPLE SHEET", style="bold")
+    if sheet is None:
+        yield _indented("none has the name of the run", "yellow")
+        for told in why.near_sheets[:NAMED]:
+            yield _indented(escape_once(told))
+        expected = escape(sheet_name(why.run.name))
+        yield _indented(f"do: if one of them is its sheet, name it {expected}", "bold")
+        return
+    yield _indented(f"{sheet_place(sheet)}: attached as it is")
+    if sheet.get("summary"):
+        yield _indented(escape_once(sheet["summary"]))
+    for problem in sheet.get("problems", ()):
+        defect = problem["severity"] == Severity.DEFECT
+        line = "" if problem["line"] is None else f"line {problem['line']}: "
+        yield _indented(f"- {line}{escape_once(problem['text'])}", "yellow" if defect else "dim")
+    if sheet.get("more"):
+        yield _indented(f"and {counted(sheet['more'], 'more problem')}")
+
+
 def _rest(why: Why) -> Iterator[RenderableType]:
     run = why.run
     yield ""
     lake = "" if run.lake is None else f" of {escape(run.lake)}"
     yield Text(f"goes to {escape(run.prefix)}{lake}")
-    if run.sheet is not None:
-        yield Text(f"sample sheet: {escape(str(run.sheet.get('path')))} is attached")
     if run.accepted:
         yield Text(f"released by a person in spite of: {', '.join(run.accepted)}")
     if run.outcome is not Outcome.GOOD and delivered(run):

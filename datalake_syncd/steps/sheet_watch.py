@@ -1,4 +1,4 @@
-"""Sample sheets that come late, or are edited after publishing."""
+"""Sample sheets that come late, are edited after publishing, or only look like one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.adapters.patience import Patience
 from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SourceOffline, SyncdError
 from datalake_syncd.core.model import Status, Step
-from datalake_syncd.core.sheets import SHEET
-from datalake_syncd.steps.attach_sheet import SheetNames, find_sheet, is_attached, list_sheets
+from datalake_syncd.core.sheets import SHEET, NearMiss, near_misses, sheet_name
+from datalake_syncd.steps.near_sheets import tell_near_misses
 from datalake_syncd.steps.service import PATIENCE, Service
+from datalake_syncd.steps.sheet_files import (
+    SheetNames,
+    find_sheet,
+    is_attached,
+    list_sheets,
+    places,
+)
 
 #: Sheets that are attached already are compared with the folder every so many scans.
 _EVERY = 10
@@ -26,24 +33,40 @@ class SheetWatch:
         self._patience = Patience(f"the sample sheet folder of {instrument}", PATIENCE)
         self._scans = 0
         self._told: dict[str, str] = {}
+        self._compared: tuple[frozenset[str], ...] = ()
+        self._near: tuple[NearMiss, ...] = ()
 
     def look(self, folder: Path | None) -> None:
         """One pass over the sheet folder; trouble with it is told once and stops no run."""
         self._scans += 1
         if folder is None:
+            tell_near_misses(self._service, self._instrument, ())
             return
         trouble: dict[str, SyncdError] = {}
         try:
             listed = self._patience.call(lambda tick: list_sheets(folder, tick))
-            for run in self._service.ledger.runs.all(self._instrument):
+            runs = self._service.ledger.runs.all(self._instrument)
+            for run in runs:
                 if _may_change(run) and (run.sheet is None or not self._scans % _EVERY):
                     try:
                         self._look_for(run, folder, listed)
                     except (SourceChanged, NeedsPerson) as error:
                         trouble[run.key] = error  # of this one; the others go on
+            self._compare(runs, listed)
         except (SourceOffline, SourceChanged, NeedsPerson) as error:
             trouble[""] = error
         self._tell(trouble)
+
+    def _compare(self, runs: list[Run], listed: SheetNames) -> None:
+        """Tell of files that look like the sheet of a run that has none."""
+        # Of all instruments: they may share one folder.
+        known = frozenset(self._service.ledger.runs.names())
+        names = frozenset(run.name for run in runs if _lacks_sheet(run, listed))
+        compared = (names, known, frozenset(places(listed)))
+        if compared != self._compared:
+            self._near = near_misses(names, compared[-1], known=known)
+            self._compared = compared
+        tell_near_misses(self._service, self._instrument, self._near)
 
     def _tell(self, trouble: dict[str, SyncdError]) -> None:
         for key, error in trouble.items():
@@ -85,3 +108,9 @@ def _may_change(run: Run) -> bool:
         return any(gate["name"] == SHEET and not gate["passed"] for gate in run.gates)
     resting = run.status in (Status.FINISHED, Status.WAITING, Status.READY)
     return run.done in (Step.PUBLISH, Step.PRUNE) and resting and run.hold_reason is None
+
+
+def _lacks_sheet(run: Run, listed: SheetNames) -> bool:
+    # One that was learned from its marker alone gets no late sheet, whatever its name is.
+    learned = run.tree_digest is None and run.done is not Step.SIGHTED
+    return run.sheet is None and sheet_name(run.name) not in listed and not learned

@@ -1,0 +1,33 @@
+"""Sample sheets: which file is a run's, what is in it, and which files only look like one."""
+
+from datalake_syncd.core.sheets.naming import (
+    ATTACHED,
+    INSTRUMENT_OWN,
+    MAX_SHEET_BYTES,
+    SHEET,
+    near_sheets_key,
+    sheet_name,
+    years,
+)
+from datalake_syncd.core.sheets.near import NearMiss, near_misses, sheets_without_run
+from datalake_syncd.core.sheets.reader import read_sheet
+from datalake_syncd.core.sheets.report import NAMED, Format, Problem, Severity, SheetReport
+
+__all__ = [
+    "ATTACHED",
+    "INSTRUMENT_OWN",
+    "MAX_SHEET_BYTES",
+    "NAMED",
+    "SHEET",
+    "Format",
+    "NearMiss",
+    "Problem",
+    "Severity",
+    "SheetReport",
+    "near_misses",
+    "near_sheets_key",
+    "read_sheet",
+    "sheet_name",
+    "sheets_without_run",
+    "years",
+]
