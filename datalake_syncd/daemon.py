@@ -23,7 +23,7 @@ from datalake_syncd.session import configure_logs, load_config, opened
 from datalake_syncd.steps import requests, startup
 from datalake_syncd.steps.health import Health
 from datalake_syncd.steps.service import Service, bring_into_force
-from datalake_syncd.steps.stale import report_stale
+from datalake_syncd.steps.stale import report_unwatched
 from datalake_syncd.watch import Watcher
 from datalake_syncd.worker import Worker, prune_now
 
@@ -72,7 +72,7 @@ class Daemon:
             if self.service.monotonic() - self._supervised_at > _SUPERVISE:
                 self._supervised_at = self.service.monotonic()
                 self.service.clock.jumped()
-                report_stale(self.service)
+                report_unwatched(self.service)
         except LedgerFull as error:
             self.service.ledger_trouble(error)
 
@@ -187,6 +187,7 @@ class Daemon:
             if waits:
                 worked = True
                 service.stopping.wait(max(0.1, min(waits)))
+        report_unwatched(service)
         runs = service.ledger.runs.all()
         troubled = [run for run in runs if run.status is Status.BLOCKED or _failed(run)]
         for run in troubled:

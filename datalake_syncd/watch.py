@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import Any
 
 from datalake_syncd.adapters import mounts
 from datalake_syncd.adapters.events import Observer
@@ -17,13 +15,16 @@ from datalake_syncd.config import Instrument
 from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SourceOffline, SyncdError
 from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.model import Status, Step
-from datalake_syncd.core.names import escape, escape_once
 from datalake_syncd.steps import settle, sighting, source
-from datalake_syncd.steps.context import lake_id, run_prefix
+from datalake_syncd.steps.findings import record, tell
+from datalake_syncd.steps.growth_watch import GrowthWatch
 from datalake_syncd.steps.look_again import LookAgain
+from datalake_syncd.steps.places import find_runs, top_folder
 from datalake_syncd.steps.rederive import rederive
+from datalake_syncd.steps.returned import ReturnWatch
 from datalake_syncd.steps.service import PATIENCE, Service
 from datalake_syncd.steps.sheet_watch import SheetWatch
+from datalake_syncd.steps.stale import StaleWatch
 
 _SOONEST = 0.2
 #: The lake is asked what it holds once; when it can't be reached, again after so long (seconds).
@@ -41,6 +42,9 @@ class Watcher:
         self._sheets = SheetWatch(service, name)
         self._learn_at = 0.0
         self._again = LookAgain(service)
+        self._growth = GrowthWatch(service)
+        self._returns = ReturnWatch(service)
+        self._stale = StaleWatch(service, name)
         self.failed = False
         self.wake = threading.Event()
         self.stopping = threading.Event()
@@ -87,27 +91,30 @@ class Watcher:
         """One pass; gives the seconds until a run is worth a look again, None for the usual."""
         service, instrument = self._service, self._instrument
         runs = {run.name: run for run in service.ledger.runs.all(self._name)}
-        on_disk = frozenset(n for n, run in runs.items() if run.pruned_at is None)
+        on_disk = frozenset(
+            top_folder(instrument, n) for n, run in runs.items() if run.pruned_at is None
+        )
         known = service.ledger.desk.instrument(self._name)
         try:
             seen = self._patience.call(lambda tick: source.view(instrument, known, on_disk, tick))
         except SourceOffline as error:
             self._offline(known, error)
+            self._stale.look(None)
             return None
         self._online(known, seen)
         self._learn_from_lake()
-        kind = KINDS[instrument.kind]
         next_look: float | None = None
-        present = set(seen.names)
-        for folder_name in seen.names:
+        found = self._patience.call(
+            lambda tick: list(find_runs(instrument, seen.names, runs.keys(), tick))
+        )
+        present = {name for name, _ in found}
+        for run_name, can_be_kept in found:
             if service.stopping.is_set() or self.stopping.is_set():
                 return None
-            if not kind.is_run(folder_name):
-                continue
-            run = runs.get(folder_name) or sighting.sight(
-                service, self._name, instrument, folder_name
-            )
-            if run is None:
+            run = runs.get(run_name) or sighting.sight(service, self._name, instrument, run_name)
+            if not can_be_kept:
+                reason = "the folder's name is not UTF-8; the lake takes only UTF-8"
+                tell(service, run, Status.BLOCKED, reason, "rename the folder")
                 continue
             look = self._safe_visit(run)
             if look is not None:
@@ -116,6 +123,7 @@ class Watcher:
             sighting.vanished(service, gone)
         self._sheets.look(self._instrument.sample_sheets)
         self._after(present, runs)
+        self._stale.look(self._patience)
         return next_look
 
     def _learn_from_lake(self) -> None:
@@ -133,17 +141,19 @@ class Watcher:
         except Exception:  # noqa: BLE001 - one run's bug must not stop the instrument's others
             reason = "an error in datalake-syncd itself; the log has its trace"
             self._say(logging.ERROR, "scan.bug", f"{reason}", run=run.key, exc_info=True)
-            self._tell(run, Status.BLOCKED, reason, "please report it with the trace")
+            tell(self._service, run, Status.BLOCKED, reason, "please report it with the trace")
             return None
 
     def _visit(self, run: Run) -> float | None:
         if run.pruned_at is not None:
-            sighting.returned(self._service, run)
-            return None
+            return self._returns.visit(run, self._patience)
         if run.hold_reason is not None:
             return None
         if run.done is Step.PUBLISH and run.reason == sighting.GONE:
             self._service.ledger.runs.set(run, status=Status.READY, reason=None)
+        if KINDS[self._instrument.kind].growing is not None:
+            self._growth.visit(run, self._patience)
+            return None
         if run.done is Step.PUBLISH and run.status in (Status.FINISHED, Status.WAITING):
             self._again.look(run, self._patience)
         if run.done is not Step.SIGHTED:
@@ -166,106 +176,16 @@ class Watcher:
             memory.digest = None
             blocked = isinstance(error, NeedsPerson)
             status = Status.BLOCKED if blocked else Status.WAITING
-            self._tell(run, status, str(error), error.next_step or None)
+            tell(self._service, run, status, str(error), error.next_step or None)
             return None
         if memory.learned - learned:
             self._service.ledger.desk.update_instrument(
                 self._name, learned=memory.learned | learned
             )
-        self._record(run, found)
+        record(self._service, run, found)
+        if found.settled is not None:
+            self._memories.pop(run.name, None)
         return found.next_look
-
-    def _record(self, run: Run, found: settle.Settling) -> None:
-        service = self._service
-        gates = [asdict(gate) for gate in found.gates]
-        if found.settled is None:
-            status = Status.BLOCKED if found.blocked else Status.WAITING
-            step = (
-                "look at the run on the instrument; if it is to be carried as it is: "
-                f"datalake-syncd release {run.key}"
-            )
-            if any(gate.name == "names" and not gate.passed for gate in found.gates):
-                step = "rename, remove or mend what is named; the run goes on by itself then"
-            # Names in the reason are escaped already; twice would double their backslashes.
-            reason = escape_once(found.reason)
-            self._tell(run, status, reason, step if found.blocked else None, gates)
-            return
-        reach(FailPoint.EFFECT_SETTLE)
-        outcome = found.assessment.outcome
-        message = (
-            f"complete and still: {found.settled['files']} files, "
-            f"{found.settled['bytes']} bytes, outcome {outcome.value}"
-        )
-        _, lost = service.ledger.settle(
-            run,
-            found.notes,
-            {
-                **found.settled,
-                "done": Step.SETTLE,
-                "status": Status.READY,
-                "reason": None,
-                "next_step": None,
-                "not_before": None,
-                "attempts": 0,
-                "prefix": run_prefix(self._instrument, run.name),
-                "lake": lake_id(service.config),
-            },
-            now=service.wall(),
-            message=message,
-        )
-        reach(FailPoint.RECORD_SETTLE)
-        self._memories.pop(run.name, None)
-        self._say(
-            logging.INFO, "run.settled", message, run=run.key, step="settle",
-            files=found.settled["files"], bytes=found.settled["bytes"], outcome=outcome.value,
-        )  # fmt: skip
-        if lost:
-            named = ", ".join(escape(path) for path in lost[:5])
-            self._say(
-                logging.ERROR,
-                "run.files-lost",
-                f"{len(lost)} files vanished before they were proven: {named}",
-                run=run.key,
-                next_step="ask who removed them from the instrument; the rest is carried",
-            )
-        service.work.set()
-
-    def _tell(
-        self,
-        run: Run,
-        status: Status,
-        reason: str,
-        next_step: str | None,
-        gates: list[dict[str, object]] | None = None,
-    ) -> None:
-        """Write a reason down if it is new; a newly blocked run is an alarm, once."""
-        same = (run.status, run.reason) == (status, reason)
-        if same and (gates or []) == run.gates:
-            return
-        columns: dict[str, Any] = {"gates": gates or []}
-        if same or (status is Status.WAITING and run.status is Status.WAITING):
-            columns["next_step"] = next_step
-            self._service.ledger.runs.set(run, status=status, reason=reason, **columns)
-            return
-        blocked = status is Status.BLOCKED
-        self._service.ledger.runs.move(
-            run,
-            now=self._service.wall(),
-            event="run.blocked" if blocked else "run.waiting",
-            message=reason,
-            status=status,
-            reason=reason,
-            next_step=next_step,
-            **columns,
-        )
-        self._say(
-            logging.ERROR if blocked else logging.INFO,
-            "run.blocked" if blocked else "run.waiting",
-            reason,
-            run=run.key,
-            step="settle",
-            next_step=next_step,
-        )
 
     def _offline(self, known: InstrumentRow | None, error: SourceOffline) -> None:
         service = self._service

@@ -122,6 +122,10 @@ def _instrument(
             ", ".join(sorted(kinds)),
             did_you_mean(kind, kinds),
         )
+    if kind is not None and kind in kinds:
+        yield from _completion(name, instrument, kinds[kind])
+        if kinds[kind].growing is not None:
+            yield from _growing(name, instrument, kinds[kind])
     prune = instrument.get("prune")
     if prune is not None and prune.enabled and lake.get("proof") == "claimed":
         yield Fault(
@@ -129,6 +133,48 @@ def _instrument(
             'found true with lake.proof = "claimed": nothing would ever be proven well enough',
             'false, or lake.proof = "auto" or "read-back"',
         )
+
+
+def _completion(name: str, instrument: Values, kind: Kind) -> Iterator[Fault]:
+    """Keys that say when a run is complete, which not every kind follows."""
+    for key in ("ready_file", "checksum_file"):
+        value = instrument.get(key)
+        path = ("instruments", name, key)
+        if value is None:
+            continue
+        if not kind.looks_beside:
+            yield Fault(
+                path,
+                f'is there, but kind = "{kind.name}" does not use it',
+                "the instrument without this key",
+            )
+        elif "/" in value:
+            where = "beside" if key == "ready_file" else "in"
+            accepted = f"a name without '/': the file lies {where} the run's folder"
+            yield Fault(path, f'found "{escape(value)}"', accepted)
+        elif key == "ready_file" and value.replace("{name}", "", 1) in (value, ""):
+            accepted = '"{name}", the name of the run, with something besides, as "{name}.ready"'
+            yield Fault(path, f'found "{escape(value)}"', accepted)
+    for flag in instrument.get("completion_flags") or ():
+        # A kind with flags of its own looks for exactly these names.
+        if kind.flags and any(sign in flag for sign in "*?["):
+            yield Fault(
+                ("instruments", name, "completion_flags"),
+                f'found "{escape(flag)}", which is a pattern',
+                f'names of files: kind = "{kind.name}" takes no patterns here',
+            )
+
+
+def _growing(name: str, instrument: Values, kind: Kind) -> Iterator[Fault]:
+    """Data sets that are never complete have neither flags nor a sample sheet."""
+    unused = {"completion_flags": None, "sample_sheets": None, "sample_sheet": "optional"}
+    for key, default in unused.items():
+        if instrument.get(key, default) != default:
+            yield Fault(
+                ("instruments", name, key),
+                f'is there, but kind = "{kind.name}" does not use it',
+                "the instrument without this key",
+            )
 
 
 def _folders(seen: Seen) -> Iterator[Fault]:

@@ -19,6 +19,7 @@ from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.kinds.kind import Kind
 from datalake_syncd.core.model import Proof, Step
 from datalake_syncd.core.names import JUNK, Excluder
+from datalake_syncd.steps.places import data_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,8 @@ class Context:
 
     @property
     def folder(self) -> Path:
-        """The run's folder on the source."""
-        return self.instrument.source / self.run.name
+        """The folder that the paths of the run's files are relative to."""
+        return data_folder(self.instrument, self.run.name)
 
     @property
     def prefix(self) -> str:
@@ -131,8 +132,3 @@ class Context:
 def lake_id(config: Config) -> str:
     """Which lake this is: account and container."""
     return f"{config.lake.account_url.rstrip('/')}/{config.lake.container}"
-
-
-def run_prefix(instrument: Instrument, name: str) -> str:
-    """The run's folder in the lake, without a ``/`` at the end."""
-    return f"{instrument.destination}/{name}" if instrument.destination else name

@@ -14,6 +14,7 @@ from datalake_syncd.core.names import escape
 from datalake_syncd.core.pruning import FileEvidence, PrunePlan, PrunePolicy, PruneRefusal
 from datalake_syncd.steps import listing
 from datalake_syncd.steps.context import Context, lake_id
+from datalake_syncd.steps.evidence_units import decide_units
 from datalake_syncd.steps.hash_pool import THREADS
 
 _BATCH = 256
@@ -37,13 +38,17 @@ def policy(context: Context) -> PrunePolicy:
 def gates(context: Context) -> tuple[Gate, ...]:
     """All conditions that need no look at files."""
     run, now = context.run, context.now()
+    published_at, freed = run.published_at, 0
+    if context.kind.growing is not None:
+        published_at = context.ledger.growth.first_announced(run.id)
+        freed = context.ledger.growth.freed_since(run.instrument, now - DAY)
     state = pruning.PruneState(
-        published_at=run.published_at,
+        published_at=published_at,
         held=run.hold_reason,
         outcome=run.outcome,
         proof_mode=context.config.lake.proof,
         same_lake=run.lake in (None, lake_id(context.config)),
-        pruned_last_day=context.ledger.runs.pruned_since(run.instrument, now - DAY),
+        pruned_last_day=freed + context.ledger.runs.pruned_since(run.instrument, now - DAY),
         clock_jumped=context.clock_jumped,
         person_asked=context.person_asked,
     )
@@ -57,6 +62,9 @@ def decide(context: Context, conditions: tuple[Gate, ...]) -> PrunePlan | PruneR
     source and lake raise: an error is never evidence.
     """
     listing.refresh(context)
+    if context.kind.growing is not None:
+        announced = (*conditions, *_announced(context))
+        return decide_units(context, context.kind.growing, announced)
     oddities = context.patience.call(lambda tick: _look_and_hash(context, tick))
     known = {(note.kind, note.path) for note in context.ledger.files.notes(context.run.id)}
     strange = tuple(

@@ -16,11 +16,17 @@ from datalake_syncd.core.model import ManifestFile
 #: the disk's heads run to and fro.
 THREADS = max(1, min(4, os.cpu_count() or 1))
 _BATCH = 500
+_NAMED = 5
 _BATCH_SECONDS = 2.0
 
 
 class HashPool:
     """Reads files once each and hands (path, MD5) pairs to ``record`` in batches.
+
+    A file that lists give a checksum of is compared in the same read. One that differs gets no
+    MD5 in the ledger unless ``accept_differing``: so a listed file with an MD5 was compared,
+    and one without is read again, whatever was interrupted. ``differing`` counts them, the
+    first few are in ``named`` as (path, what differs).
 
     The first error ends the pool and is kept in ``error``. Threads are daemons: one that
     hangs in a dead share can't keep the service from ending.
@@ -31,10 +37,13 @@ class HashPool:
         root: Path,
         pages: Iterator[list[ManifestFile]],
         record: Callable[[list[tuple[str, str]]], None],
+        *,
+        accept_differing: bool = False,
     ) -> None:
         self._root = root
         self._pages = pages
         self._record = record
+        self._accept_differing = accept_differing
         self._lock = threading.Lock()
         self._page: list[ManifestFile] = []
         self._results: list[tuple[str, str]] = []
@@ -43,6 +52,8 @@ class HashPool:
         self.error: Exception | None = None
         self.files = 0
         self.bytes = 0
+        self.differing = 0
+        self.named: list[tuple[str, str]] = []
         self.last_progress = time.monotonic()
         self._threads = [
             threading.Thread(target=self._run, name=f"hash-{number}", daemon=True)
@@ -58,14 +69,7 @@ class HashPool:
                 if file is None:
                     return
                 if file.md5 is None:
-                    md5, _ = tree.hash_file(
-                        self._root,
-                        file.path,
-                        file.stat,
-                        on_bytes=self._on_bytes,
-                        should_stop=self._stop.is_set,
-                    )
-                    self._result(file.path, md5)
+                    self._read(file)
                 else:
                     self._on_bytes(file.stat.size)
                 with self._lock:
@@ -76,6 +80,25 @@ class HashPool:
             with self._lock:
                 self.error = self.error or error
             self._stop.set()
+
+    def _read(self, file: ManifestFile) -> None:
+        listed = tree.ListedSums(file.expected) if file.expected else None
+        md5, _ = tree.hash_file(
+            self._root,
+            file.path,
+            file.stat,
+            on_bytes=self._on_bytes,
+            should_stop=self._stop.is_set,
+            also=None if listed is None else listed.update,
+        )
+        difference = "" if listed is None else listed.difference(md5)
+        if difference:
+            with self._lock:
+                self.differing += 1
+                if len(self.named) < _NAMED:
+                    self.named.append((file.path, difference))
+        if not difference or self._accept_differing:
+            self._result(file.path, md5)
 
     def _next(self) -> ManifestFile | None:
         with self._lock:

@@ -53,7 +53,10 @@ def compare(context: Context, needed: Proof) -> Comparison:
                 proofs.append((file.path, proof, etag))
             result.add(escape(file.path), file.stat.size, verdict, proof)
         context.ledger.files.write_proofs(context.run.id, proofs)
+    ours = {ATTACHED} if context.run.sheet is not None else set()
+    if context.run.observed.get("ready"):
+        ours.add(context.run.observed["ready"]["lake_path"])
     for extra in context.ledger.files.extras(context.run.id):
-        if extra != ATTACHED or context.run.sheet is None:
+        if extra not in ours:
             result.add_extra(escape(extra))
     return result

@@ -18,9 +18,8 @@ from datalake_syncd.core.model import EmptyDirectory, Outcome
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.sheets import ATTACHED
 from datalake_syncd.steps.context import Answer, Context, Done, lake_id
+from datalake_syncd.steps.growth_lake import MAX_MANIFEST_BYTES, write_ready_marker
 from datalake_syncd.steps.recheck import other_lake, recheck
-
-MAX_MANIFEST_BYTES = 1 << 30
 
 
 def publish(context: Context) -> Answer:
@@ -38,8 +37,11 @@ def publish(context: Context) -> Answer:
     if old is not None:
         old_lines = _read_lines(context)
     generation, published_at = _standing(context, same=old_lines == lines)
+    write_ready_marker(context)
     if published_at is None:
         published_at = _write(context, lines, generation)
+    if context.kind.growing is not None:
+        context.ledger.growth.mark_published(context.run.id, context.now())
     reach(FailPoint.EFFECT_PUBLISH)
     label = "" if context.run.outcome is Outcome.GOOD else f" (outcome: {context.run.outcome})"
     return Done(

@@ -9,6 +9,7 @@ from datalake_syncd.core.model import Step
 from datalake_syncd.core.names import escape
 from datalake_syncd.steps import listing
 from datalake_syncd.steps.context import Back, Context, lake_id
+from datalake_syncd.steps.growth import changed_since_settled
 from datalake_syncd.steps.settle import whole_look
 
 
@@ -66,6 +67,12 @@ def _source_unchanged(context: Context) -> None:
             why="an absent share is never read as a run that somebody took away",
             next_step="check the mount and that the instrument's computer is on",
         )
+    growing = context.kind.growing
+    if growing is not None:
+        changed = context.patience.call(lambda tick: changed_since_settled(context, growing, tick))
+        if changed is not None:
+            raise SourceChanged(f"{changed} changed after it was carried")
+        return
     if context.run.name not in names and context.run.published_at is not None:
         return  # published before, and taken away by somebody: what is proven is all there is
     now = context.patience.call(lambda tick: whole_look(context, tick))

@@ -10,9 +10,14 @@ from datalake_syncd.adapters.ledger import Request, Run
 from datalake_syncd.adapters.tree import trash
 from datalake_syncd.core.durations import iso
 from datalake_syncd.core.errors import SyncdError, UsageError
+from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.sheets import SHEET
+from datalake_syncd.steps.findings import UNRELEASABLE
+from datalake_syncd.steps.growth_probe import is_silent
+from datalake_syncd.steps.prune_units import undo_units
+from datalake_syncd.steps.renamed import RENAMED
 from datalake_syncd.steps.service import Service
 from datalake_syncd.steps.sighting import RETURNED
 
@@ -58,16 +63,17 @@ def release(service: Service, run: Run, _argument: str | None) -> str:
         service.ledger.runs.set(run, hold_reason=None, status=status)
         service.ledger.runs.event(run.id, service.wall(), "person.release", "the hold is lifted")
         return f"{run.key} is no longer held"
-    if run.status is not Status.BLOCKED:
+    silent = is_silent(run)
+    if run.status is not Status.BLOCKED and not silent:
         raise _refuse(run, f"is neither held nor blocked ({run.status})", "see: datalake-syncd why")
-    if run.reason == RETURNED:
+    if (run.reason or "").startswith(RETURNED):
         return _release_returned(service, run)
     failing = [
         g["name"]
         for g in run.gates
-        if not g["passed"] and not g["name"].startswith("flag ") and g["name"] != SHEET
+        if not g["passed"] and (silent or not g["name"].startswith("flag ")) and g["name"] != SHEET
     ]
-    if not failing or "names" in failing:
+    if not failing or set(UNRELEASABLE) & set(failing):
         raise _refuse(
             run,
             f"is blocked for something that can't be released: {run.reason}",
@@ -89,7 +95,8 @@ def release(service: Service, run: Run, _argument: str | None) -> str:
             for g in run.gates
         ],
     )
-    label = "; it is not labelled good because of that" if run.done is Step.SIGHTED else ""
+    doubted = run.done is Step.SIGHTED and failing != [RENAMED]
+    label = "; it is not labelled good because of that" if doubted else ""
     return f"{run.key} goes on in spite of: {named}{label}"
 
 
@@ -115,6 +122,13 @@ def _release_returned(service: Service, run: Run) -> str:
 
 def undo(service: Service, run: Run, _argument: str | None) -> str:
     """Bring a run back from the trash, and hold it so that it is not pruned again."""
+    growing = run.instrument in service.config.instruments and (
+        KINDS[service.config.instruments[run.instrument].kind].growing is not None
+    )
+    if growing and run.trash is not None and "freed_at" in run.observed:
+        if run.status is Status.RUNNING:
+            raise _refuse(run, "is being worked on right now", "try again in a minute")
+        return undo_units(service, run)
     if run.trash is None or run.done is not Step.PRUNE:
         why = "was emptied from the trash already" if run.emptied_at else "is not in the trash"
         raise _refuse(run, why, f"fetch it from the lake: datalake-syncd restore {run.key} DIR")

@@ -9,6 +9,7 @@ from typing import Any
 from datalake_syncd.adapters import tree
 from datalake_syncd.core.durations import format_duration
 from datalake_syncd.core.kinds.kind import StructureCheck
+from datalake_syncd.core.lapse import Lapse, lapse
 from datalake_syncd.core.model import (
     Assessment,
     EmptyDirectory,
@@ -19,7 +20,9 @@ from datalake_syncd.core.model import (
 )
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.sheets import ATTACHED, INSTRUMENT_OWN
+from datalake_syncd.steps.checksum_lists import CONTENT, LISTED_FILES, Lists, read_lists
 from datalake_syncd.steps.context import Context
+from datalake_syncd.steps.renamed import RENAMED
 from datalake_syncd.steps.top_folder import assess
 
 #: A metadata file that can't be parsed for so long (seconds) is no longer "being written".
@@ -29,12 +32,17 @@ _BATCH = 1000
 
 @dataclass(slots=True)
 class Memory:
-    """What the watch remembers of a run between looks, on the monotonic clock."""
+    """What the watch remembers of a run between looks, on the monotonic clock.
+
+    ``verdict`` is what a second look said against the run, and what was released then: it
+    stands until the next look.
+    """
 
     digest: str | None = None
     looked_at: float = 0.0
     unreadable_since: float | None = None
     learned: frozenset[str] = frozenset()
+    verdict: tuple[tuple[str, ...], Settling] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,8 @@ class Settling:
 
     ``settled`` carries the columns for its row; ``blocked`` needs a person; else it waits for
     ``reason`` and is worth a look again in ``next_look`` seconds (None: at the next scan).
+    ``observed`` is kept in its row: what was seen over days, and outlives a restart. ``lapsed``
+    names the gates that are no longer waited for.
     """
 
     reason: str
@@ -53,6 +63,8 @@ class Settling:
     complete: bool = False
     next_look: float | None = None
     notes: tuple[Oddity, ...] = ()
+    observed: dict[str, Any] | None = None
+    lapsed: tuple[str, ...] = ()
 
 
 def look_at(
@@ -68,6 +80,28 @@ def look_at(
     """
     assessment, memory.learned = assess(context, learned, tick)
     assessment = _forgiven(assessment, context.run.accepted)
+    waits = _lapse(context, assessment)
+    assessment = replace(assessment, gates=waits.gates)
+    found = _look_at_assessed(context, memory, assessment, monotonic, tick)
+    observed = {**context.run.observed, "waited_for": dict(waits.since)}
+    if found.settled is not None:
+        found.settled["observed"] = observed
+    return replace(found, observed=observed, lapsed=waits.lapsed)
+
+
+def _lapse(context: Context, assessment: Assessment) -> Lapse:
+    # A clock that jumped says nothing about how long a flag was waited for.
+    since = {} if context.clock_jumped else context.run.observed.get("waited_for", {})
+    return lapse(assessment.gates, since, context.instrument.flag_grace, context.now())
+
+
+def _look_at_assessed(
+    context: Context,
+    memory: Memory,
+    assessment: Assessment,
+    monotonic: Callable[[], float],
+    tick: Callable[[], None],
+) -> Settling:
     failing = [gate for gate in assessment.gates if not gate.passed]
     if failing:
         memory.digest = None
@@ -76,8 +110,10 @@ def look_at(
     if memory.digest is None:
         return _first_look(context, memory, assessment, monotonic, tick)
     rest = memory.looked_at + context.instrument.quiet - monotonic()
-    if rest > 0:
+    if rest > 0 and memory.verdict is None:
         return _quiet(context, assessment, rest)
+    if rest > 0 and memory.verdict is not None and memory.verdict[0] == context.run.accepted:
+        return memory.verdict[1]
     return _second_look(context, memory, assessment, monotonic, tick)
 
 
@@ -89,8 +125,9 @@ def _forgiven(assessment: Assessment, accepted: tuple[str, ...]) -> Assessment:
         else gate
         for gate in assessment.gates
     )
-    if gates == assessment.gates and "structure" not in accepted:
-        return assessment
+    forgiven = {old.name for old, new in zip(assessment.gates, gates, strict=True) if old != new}
+    if forgiven <= {RENAMED} and not {"structure", LISTED_FILES, CONTENT} & set(accepted):
+        return replace(assessment, gates=gates)  # a name says nothing about how the run ended
     outcome = Outcome.UNKNOWN if assessment.outcome is Outcome.GOOD else assessment.outcome
     return replace(assessment, gates=gates, outcome=outcome)
 
@@ -116,6 +153,7 @@ def _first_look(
     tick: Callable[[], None],
 ) -> Settling:
     memory.digest, memory.looked_at = whole_look(context, tick).digest, monotonic()
+    memory.verdict = None
     return _quiet(context, assessment, context.instrument.quiet)
 
 
@@ -145,6 +183,7 @@ def _second_look(
     sum_ = tree.Look()
     empty: list[Oddity] = []
     structure = context.kind.structure(assessment.facts)
+    lists = read_lists(context, tick)
     second_sheet = False
     batch: list[tuple[FileEntry, str | None]] = []
     files.begin_look(run.id)
@@ -154,13 +193,18 @@ def _second_look(
             second_sheet = second_sheet or entry.path == INSTRUMENT_OWN
             if structure is not None:
                 structure.see(entry.path, entry.stat.size)
+            if lists is not None:
+                lists.see(entry.path)
             batch.append((entry, None))
             if len(batch) >= _BATCH:
                 files.add_seen(run.id, batch)
                 batch.clear()
         elif isinstance(entry, EmptyDirectory):
             empty.append(Oddity(escape(entry.path), "empty-directory", "", blocks=False))
+        elif lists is not None:
+            lists.see_oddity(entry)
     files.add_seen(run.id, batch)
+    memory.verdict = None
     if sum_.digest != memory.digest:
         memory.digest, memory.looked_at = sum_.digest, monotonic()
         return _quiet(context, assessment, context.instrument.quiet)
@@ -168,11 +212,16 @@ def _second_look(
     if second_sheet and _own_sheet_is_aside(context):
         detail = f"the instrument's own {ATTACHED} lies under this name in the lake"
         sum_.oddities.append(Oddity(INSTRUMENT_OWN, "collision", detail, blocks=True))
-    gates = (*assessment.gates, *_content_gates(context, sum_, structure))
+    gates = (*assessment.gates, *_content_gates(context, sum_, structure, lists))
     failing = [gate for gate in gates if not gate.passed]
     if failing:
         reason = "; ".join(f"{gate.name}: {gate.found}" for gate in failing)
-        return Settling(reason, gates, assessment, blocked=True)
+        blocked = any(gate.needs_person for gate in failing)
+        verdict = Settling(reason, gates, assessment, blocked=blocked)
+        memory.verdict = (run.accepted, verdict)
+        return verdict
+    if lists is not None:
+        files.expect(run.id, lists.expected.items())
     excluded = [
         Oddity(detail, "excluded", f"{count} files", blocks=False)
         for detail, count in sum_.excluded.items()
@@ -197,7 +246,7 @@ def _own_sheet_is_aside(context: Context) -> bool:
 
 
 def _content_gates(
-    context: Context, sum_: tree.Look, structure: StructureCheck | None
+    context: Context, sum_: tree.Look, structure: StructureCheck | None, lists: Lists | None
 ) -> list[Gate]:
     blocking = [oddity for oddity in sum_.oddities if oddity.blocks]
     named = "; ".join(f"{o.path} ({o.kind}: {o.detail})" for o in blocking[:5])
@@ -205,7 +254,7 @@ def _content_gates(
     found = f"{named}{more}" if blocking else f"{sum_.files} files can be carried"
     gates = [
         Gate("names", not blocking, found, "every file can be carried as it is", bool(blocking)),
-        Gate("files", sum_.files > 0, f"{sum_.files} files", "at least one file"),
+        Gate("files", sum_.files > 0, f"{sum_.files} files", "at least one file", sum_.files == 0),
     ]
     if structure is not None:
         problems = list(structure.problems())
@@ -215,6 +264,8 @@ def _content_gates(
             text += " (released by a person)"
         needed = "every lane and cycle of RunInfo.xml"
         gates.append(Gate("structure", accepted or not problems, text, needed, bool(problems)))
+    if lists is not None:
+        gates.extend(lists.gates(context.run.accepted))
     return gates
 
 

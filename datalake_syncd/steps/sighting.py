@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import stat
-from pathlib import Path
 
 from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.adapters.tree import trash
@@ -12,7 +11,9 @@ from datalake_syncd.config import Instrument
 from datalake_syncd.core.errors import NeedsPerson
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.core.names import escape, lake_name_problem
-from datalake_syncd.steps.context import lake_id, run_prefix
+from datalake_syncd.steps.context import lake_id
+from datalake_syncd.steps.places import own_folder, run_prefix
+from datalake_syncd.steps.renamed import went_on
 from datalake_syncd.steps.service import Service
 
 GONE = "published; the folder is no longer on the source (not pruned by this service)"
@@ -20,8 +21,8 @@ VANISHED = "the folder vanished from the source before what is in it was publish
 RETURNED = "a folder came back under the name of this run, which was published and pruned"
 
 
-def sight(service: Service, name: str, instrument: Instrument, folder_name: str) -> Run | None:
-    """Make the row of a folder that is new, or give the one that is known; None: not a run."""
+def sight(service: Service, name: str, instrument: Instrument, folder_name: str) -> Run:
+    """Make the row of a folder that is new, or give the one that is known."""
     known = service.ledger.runs.get(name, folder_name)
     if known is not None:
         return known
@@ -49,7 +50,7 @@ def check(service: Service, instrument: Instrument, run: Run) -> None:
 
     Asked at every look: what is wrong here lasts until a person mends it.
     """
-    path: Path = instrument.source / run.name
+    path = own_folder(instrument, run.name)
     try:
         mode = path.lstat().st_mode
     except OSError:
@@ -65,7 +66,7 @@ def check(service: Service, instrument: Instrument, run: Run) -> None:
             next_step="move it away, or put the run's folder in its place",
         )
     prefix = run_prefix(instrument, run.name)
-    problem = lake_name_problem(run.name, prefix)
+    problem = lake_name_problem(run.name, prefix)  # of every folder in the name
     if problem is not None:
         raise NeedsPerson(f"the folder's name {problem[1]}", next_step="rename the folder")
     for other in service.ledger.runs.at_prefix(lake_id(service.config), prefix):
@@ -84,39 +85,9 @@ def _is_here(service: Service, run: Run) -> bool:
     return configured and run.pruned_at is None and run.reason not in (GONE, VANISHED)
 
 
-def returned(service: Service, run: Run) -> None:
-    """A folder is back under the name of a run that was pruned: a person decides."""
-    if run.pruned_at is None or run.status is Status.RUNNING or "returned" in run.accepted:
-        return
-    reason = RETURNED
-    if run.status is Status.BLOCKED and run.reason == reason:
-        return
-    service.ledger.runs.move(
-        run,
-        now=service.wall(),
-        event="run.returned",
-        message=reason,
-        status=Status.BLOCKED,
-        reason=reason,
-        next_step=(
-            "if it is another run, rename the folder; to carry what changed as a new generation: "
-            f"datalake-syncd release {run.key}"
-        ),
-    )
-    service.log(
-        logging.ERROR,
-        "run.blocked",
-        reason,
-        run=run.key,
-        instrument=run.instrument,
-        step="prune",
-        next_step=f"datalake-syncd why {run.key}",
-    )
-
-
 def vanished(service: Service, run: Run) -> None:
     """The source answers and the folder is not there: say so, forget nothing."""
-    if run.pruned_at is not None and run.reason == RETURNED:
+    if run.pruned_at is not None and (run.reason or "").startswith(RETURNED):
         # The folder that came back is gone again: the trash goes on where it was.
         service.ledger.runs.set(run, status=Status.READY, reason=None, next_step=None)
     if run.pruned_at is not None or run.status is Status.RUNNING:
@@ -134,6 +105,8 @@ def vanished(service: Service, run: Run) -> None:
                 status=Status.FINISHED,
                 reason=GONE,
             )
+        return
+    if went_on(service, run):
         return
     reason = VANISHED
     if run.status is Status.BLOCKED and run.reason == reason:

@@ -80,11 +80,6 @@ def _say_unused(service: Service) -> None:
     """Keys that are checked already and that nothing in this version acts on."""
     config = service.config
     unused = [f"[{section}]" for section in ("mail", "web") if getattr(config, section) is not None]
-    unused += [
-        f"instruments.{name}.max_silence"
-        for name, one in config.instruments.items()
-        if one.max_silence is not None
-    ]
     for what in unused:
         service.log(
             logging.WARNING,

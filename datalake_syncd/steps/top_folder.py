@@ -10,6 +10,7 @@ from datalake_syncd.core.errors import SourceChanged
 from datalake_syncd.core.kinds.kind import MAX_METADATA_BYTES, TopFolder
 from datalake_syncd.core.model import Assessment
 from datalake_syncd.steps.context import Context
+from datalake_syncd.steps.renamed import judged
 
 #: So many folders of one run are listed for its kind; real runs have fewer than twenty.
 _MAX_FOLDERS = 1000
@@ -25,7 +26,7 @@ def assess(
     top = read_top_folder(context, learned, tick)
     here = {name.lower() for name in top.names}
     learnable = {flag.lower() for flag in context.kind.learned_flags}
-    return context.kind.assess(top), learned | learnable & here
+    return judged(context, top, context.kind.assess(top)), learned | learnable & here
 
 
 def read_top_folder(

@@ -134,6 +134,15 @@ def _read_back(
         if (seen.md5, seen.size) == (file.md5, file.stat.size):
             return file.path, Proof.READ_BACK, seen.etag
     context.ledger.files.mark_bad(context.run.id, file.path, blob.etag)
+    if blob.md5 is None:
+        # It claimed nothing: somebody else's blob, with other content.
+        context.log(
+            logging.WARNING,
+            "verify.other-content",
+            f"{escape(file.lake_path)} holds other bytes in the lake than on the disk",
+            step="verify",
+        )
+        return file.path, Proof.NONE, blob.etag
     context.log(
         logging.ERROR,
         "verify.bad-blob",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datalake_syncd.adapters.azcopy.argv import source_root_problem
 from datalake_syncd.adapters.azcopy.job import AzcopySettings, CopyJob, CopyResult
 from datalake_syncd.adapters.azcopy.orphans import end_orphans, orphans
 from datalake_syncd.adapters.azcopy.output import FileFailure, Progress
@@ -24,5 +25,6 @@ __all__ = [
     "locate",
     "orphans",
     "run_copy",
+    "source_root_problem",
     "verdict",
 ]

@@ -52,6 +52,18 @@ def copy_argv(
 
 def check_source_root(root: Path) -> None:
     """Refuse a folder that azcopy would read as a pattern, a flag or an encoded address."""
+    problem = source_root_problem(root)
+    if problem:
+        raise UsageError(
+            problem,
+            why="Files below it can't be uploaded safely; their own names may hold all of this.",
+            next_step="rename the folder, or point the instrument's source to a mount or bind "
+            "mount with a plain name",
+        )
+
+
+def source_root_problem(root: Path) -> str:
+    """What azcopy would misread in the name of this folder, in words; empty when nothing."""
     text = str(root)
     problem = ""
     if not root.is_absolute():
@@ -64,13 +76,7 @@ def check_source_root(root: Path) -> None:
         problem = "holds a newline or another control character"
     elif any(0xDC80 <= ord(character) <= 0xDCFF for character in text):
         problem = "is not UTF-8"
-    if problem:
-        raise UsageError(
-            f"the source folder {escape(text)} {problem}",
-            why="Files below it can't be uploaded safely; their own names may hold all of this.",
-            next_step="rename the folder, or point the instrument's source to a mount or bind "
-            "mount with a plain name",
-        )
+    return f"the source folder {escape(text)} {problem}" if problem else ""
 
 
 def redacted(argv: Iterable[str], secret: LakeSecret) -> list[str]:

@@ -260,4 +260,5 @@ def _blob(found: BlobProperties) -> Blob:
         md5=bytes(stored).hex() if stored else None,
         etag=bare_etag(found.etag),
         blob_type=str(getattr(kind, "value", kind)),
+        modified=found.last_modified.timestamp(),
     )

@@ -17,8 +17,10 @@ from datalake_syncd.adapters.ledger.database import (
 )
 from datalake_syncd.adapters.ledger.desk import Desk, InstrumentRow, Progress, Request
 from datalake_syncd.adapters.ledger.files import Files
+from datalake_syncd.adapters.ledger.growth import Growth
 from datalake_syncd.adapters.ledger.rows import Event, Run
 from datalake_syncd.adapters.ledger.runs import Runs, StaleTransition
+from datalake_syncd.adapters.ledger.waiting import Waiting
 from datalake_syncd.core.errors import SourceChanged
 from datalake_syncd.core.model import Oddity
 from datalake_syncd.core.pruning import PlanItem
@@ -50,7 +52,9 @@ class Ledger:
         self.database = Database(path, writable=writable, check=check)
         self.runs = Runs(self.database)
         self.files = Files(self.database)
+        self.growth = Growth(self.database, self.files)
         self.desk = Desk(self.database)
+        self.waiting = Waiting(self.database)
 
     def intend_prune(
         self, run: Run, items: Sequence[PlanItem], trash: str, *, now: float, message: str
@@ -61,6 +65,24 @@ class Ledger:
             self.runs.update_in_transaction(run, {"trash": trash})
             self.runs.event_in_transaction(
                 run.id, now, "prune.planned", "prune", message, {"files": len(items)}
+            )
+        return self.runs.by_id(run.id)
+
+    def free_units(
+        self,
+        run: Run,
+        paths: Sequence[str],
+        observed: dict[str, Any],
+        *,
+        now: float,
+        message: str,
+    ) -> Run:
+        """Files of a growing data set are in the trash: its rows, the run and the event at once."""
+        with self.database.transaction():
+            self.growth.mark_freed_in_transaction(run.id, paths, now)
+            self.runs.update_in_transaction(run, {"observed": observed})
+            self.runs.event_in_transaction(
+                run.id, now, "prune.done", "prune", message, {"files": len(paths)}
             )
         return self.runs.by_id(run.id)
 
@@ -83,13 +105,34 @@ class Ledger:
             lost = self.files.adopt_in_transaction(run.id, notes)
             if self.files.totals(run.id) != (columns["files"], columns["bytes"]):
                 raise SourceChanged("another look at this run was taken at the same time")
-            self.runs.event_in_transaction(run.id, now, "run.settled", "settle", message, None)
-            if lost:
-                told = f"{len(lost)} files vanished before they were proven"
-                self.runs.event_in_transaction(
-                    run.id, now, "run.files-lost", "settle", told, {"files": lost}
-                )
+            self._settled(run, message, lost, now)
         return self.runs.by_id(run.id), lost
+
+    def settle_growing(
+        self,
+        run: Run,
+        notes: Sequence[Oddity],
+        columns: dict[str, Any],
+        *,
+        now: float,
+        message: str,
+    ) -> tuple[Run, list[str]]:
+        """As ``settle`` for a growing data set: what was announced before stays announced."""
+        with self.database.transaction():
+            lost = self.growth.adopt_in_transaction(run.id, notes)
+            files, size = self.files.totals(run.id)
+            changed = {**columns, "files": files, "bytes": size}
+            self.runs.update_in_transaction(run, {**changed, "moved_at": now, "settled_at": now})
+            self._settled(run, message, lost, now)
+        return self.runs.by_id(run.id), lost
+
+    def _settled(self, run: Run, message: str, lost: list[str], now: float) -> None:
+        self.runs.event_in_transaction(run.id, now, "run.settled", "settle", message, None)
+        if lost:
+            told = f"{len(lost)} files vanished before they were proven"
+            self.runs.event_in_transaction(
+                run.id, now, "run.files-lost", "settle", told, {"files": lost}
+            )
 
     @contextmanager
     def scratch_copy(self, run: Run) -> Iterator[Ledger]:

@@ -159,11 +159,12 @@ class Database:
             with sqlite3.connect(copy) as target:
                 self._connection.backup(target)
             target.close()
-        for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
-            with self.transaction():
+        # All in one: a command that reads meanwhile must not meet a schema half-way.
+        with self.transaction():
+            for statements in MIGRATIONS[version:]:
                 for statement in statements:
                     self._connection.execute(statement)
-                self._connection.execute(f"PRAGMA user_version={number}")
+            self._connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -160,6 +160,16 @@ class Files(Looks):
             yield [(file_of(row), _blob(row, prefix)) for row in rows]
             after = rows[-1]["path"]
 
+    def extra_sizes(self, run_id: int) -> Iterator[tuple[str, int]]:
+        """All blobs below the run that no file of the manifest goes to: (lake path, bytes)."""
+        sql = (
+            "SELECT l.lake_path, l.size FROM listing l LEFT JOIN files f "
+            "ON f.run_id=l.run_id AND f.lake_path=l.lake_path "
+            "WHERE l.run_id=? AND f.path IS NULL"
+        )
+        for row in self._db.rows(sql, (run_id,)):
+            yield row["lake_path"], row["size"]
+
     def extras(self, run_id: int, limit: int = 1000) -> list[str]:
         """Blobs below the run that no file of the manifest goes to (at most ``limit``)."""
         rows = self._db.rows(

@@ -10,10 +10,12 @@ from datalake_syncd.core.model import FileEntry, FileStat, ManifestFile, Oddity,
 
 PAGE = 2000
 
-_SAME = (
+SAME = (
     "files.size=excluded.size AND files.mtime_ns=excluded.mtime_ns "
     "AND files.ctime_ns=excluded.ctime_ns AND files.inode=excluded.inode"
 )
+# A file whose list says something new is a file that nothing is known of yet.
+_KNOWN = f"{SAME} AND (excluded.expected IS NULL OR files.expected IS excluded.expected)"
 
 
 def stat_of(row: Any) -> FileStat:
@@ -34,6 +36,7 @@ def file_of(row: Any) -> ManifestFile:
         single_put=bool(row["single_put"]),
         bad_etag=row["bad_etag"],
         here=bool(row["here"]),
+        announced=row["published_at"] is not None,
         expected=row["expected"],
     )
 
@@ -70,10 +73,19 @@ class Looks:
                 ),
             )
 
+    def expect(self, run_id: int, listed: Iterable[tuple[str, str]]) -> None:
+        """Write down what lists say of files of the look that is being taken: (path, checksum)."""
+        with self._db.transaction():
+            self._db.execute_many(
+                "UPDATE seen SET expected=? WHERE run_id=? AND path=?",
+                ((checksum, run_id, path) for path, checksum in listed),
+            )
+
     def adopt_look(self, run_id: int, notes: Iterable[Oddity]) -> list[str]:
         """Make the finished look the manifest; gives files that vanished before any proof.
 
-        MD5 and proof stay with files whose size, times and inode are unchanged.
+        MD5 and proof stay with files whose size, times and inode are unchanged, unless a list
+        now says something else of them: then their bytes are to be compared with that first.
         """
         with self._db.transaction():
             return self.adopt_in_transaction(run_id, notes)
@@ -93,27 +105,33 @@ class Looks:
         self._db.execute(
             f"""
             INSERT INTO files
-                (run_id, path, lake_path, size, mtime_ns, ctime_ns, inode, device, md5)
-            SELECT run_id, path, path, size, mtime_ns, ctime_ns, inode, device, md5
+                (run_id, path, lake_path, size, mtime_ns, ctime_ns, inode, device, md5,
+                 expected)
+            SELECT run_id, path, path, size, mtime_ns, ctime_ns, inode, device, md5, expected
             FROM seen WHERE run_id=?
             ON CONFLICT (run_id, path) DO UPDATE SET
-                md5=CASE WHEN {_SAME} THEN files.md5 ELSE excluded.md5 END,
-                proof=CASE WHEN {_SAME} THEN files.proof ELSE 'none' END,
-                proof_etag=CASE WHEN {_SAME} THEN files.proof_etag END,
-                sent_over=CASE WHEN {_SAME} THEN files.sent_over END,
-                single_put=CASE WHEN {_SAME} THEN files.single_put ELSE 0 END,
+                md5=CASE WHEN {_KNOWN} THEN files.md5 ELSE excluded.md5 END,
+                proof=CASE WHEN {_KNOWN} THEN files.proof ELSE 'none' END,
+                proof_etag=CASE WHEN {_KNOWN} THEN files.proof_etag END,
+                sent_over=CASE WHEN {_KNOWN} THEN files.sent_over END,
+                single_put=CASE WHEN {_KNOWN} THEN files.single_put ELSE 0 END,
+                expected=excluded.expected,
                 size=excluded.size, mtime_ns=excluded.mtime_ns, ctime_ns=excluded.ctime_ns,
                 inode=excluded.inode, device=excluded.device, todo=NULL
             """,  # noqa: S608 - constant text
             (run_id,),
         )
         self._db.execute("DELETE FROM seen WHERE run_id=?", (run_id,))
+        self.write_notes_in_transaction(run_id, notes)
+        return [row["path"] for row in lost]
+
+    def write_notes_in_transaction(self, run_id: int, notes: Iterable[Oddity]) -> None:
+        """Replace the notes of a run inside the caller's transaction."""
         self._db.execute("DELETE FROM notes WHERE run_id=?", (run_id,))
         self._db.execute_many(
             "INSERT OR REPLACE INTO notes VALUES (?,?,?,?,?)",
             ((run_id, n.path, n.kind, n.detail, int(n.blocks)) for n in notes),
         )
-        return [row["path"] for row in lost]
 
     def notes(self, run_id: int) -> list[Oddity]:
         """Links, special files, empty directories and what else is not carried."""

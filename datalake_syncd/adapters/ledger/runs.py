@@ -35,11 +35,12 @@ class Runs:
         return run_of(row)
 
     def named(self, name: str) -> list[Run]:
-        """All runs with this name, or the one of ``INSTRUMENT/NAME``."""
+        """All runs with this name, or the one of ``INSTRUMENT/NAME``; names may hold ``/``."""
         instrument, slash, rest = name.partition("/")
         if slash:
             found = self.get(instrument, rest)
-            return [] if found is None else [found]
+            if found is not None:
+                return [found]
         rows = self._db.rows("SELECT * FROM runs WHERE name=? ORDER BY instrument", (name,))
         return [run_of(row) for row in rows]
 
@@ -58,6 +59,17 @@ class Runs:
         """The runs that go to this folder of this lake, the one that was sighted first first."""
         sql = "SELECT * FROM runs WHERE prefix=? AND (lake IS NULL OR lake=?) ORDER BY id"
         return [run_of(row) for row in self._db.rows(sql, (prefix, lake))]
+
+    def with_fingerprint(self, fingerprint: str) -> list[Run]:
+        """The runs with these very bytes of metadata, the one that was sighted first first."""
+        sql = "SELECT * FROM runs WHERE fingerprint=? ORDER BY id"
+        return [run_of(row) for row in self._db.rows(sql, (fingerprint,))]
+
+    def remember_fingerprint(self, run_id: int, fingerprint: str) -> None:
+        """Note what tells this run apart; nothing moves by it, so no state is expected."""
+        with self._db.transaction():
+            sql = "UPDATE runs SET fingerprint=? WHERE id=?"
+            self._db.execute(sql, (fingerprint, run_id))
 
     def add(
         self,

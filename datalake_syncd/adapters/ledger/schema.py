@@ -194,6 +194,7 @@ _GROWING = (
     "ALTER TABLE seen ADD COLUMN lake_path TEXT",
     "ALTER TABLE seen ADD COLUMN unit TEXT",
     "ALTER TABLE seen ADD COLUMN prunable INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE seen ADD COLUMN expected TEXT",
     """
     CREATE TABLE watched (
         run_id INTEGER NOT NULL REFERENCES runs (id),

@@ -4,16 +4,25 @@
 service's own scratch folders.
 """
 
-from datalake_syncd.adapters.tree.files import hash_file, open_regular, read_small, top_names
+from datalake_syncd.adapters.tree.files import (
+    hash_file,
+    is_folder,
+    open_regular,
+    read_small,
+    top_names,
+)
+from datalake_syncd.adapters.tree.listed import ListedSums
 from datalake_syncd.adapters.tree.private import clear_private, make_private_root
 from datalake_syncd.adapters.tree.walk import Entry, Look, file_stat, look
 
 __all__ = [
     "Entry",
+    "ListedSums",
     "Look",
     "clear_private",
     "file_stat",
     "hash_file",
+    "is_folder",
     "look",
     "make_private_root",
     "open_regular",

@@ -38,6 +38,16 @@ def top_names(folder: Path, *, configured: bool = False) -> list[str]:
         raise classify(error, folder.name) from error
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a folder, and no link to one, has this name; errors are raised as by a look."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise classify(error, path.name) from error
+
+
 @contextmanager
 def open_regular(path: Path, shown: str = "") -> Iterator[tuple[int, os.stat_result]]:
     """Open a regular file for reading, never a link, FIFO or device; gives (descriptor, stat).
@@ -92,11 +102,13 @@ def hash_file(
     *,
     on_bytes: Callable[[int], None] = lambda _count: None,
     should_stop: Callable[[], bool] = lambda: False,
+    also: Callable[[bytes], None] | None = None,
 ) -> tuple[str, FileStat]:
     """MD5 (hex) of one file, read once, and its stat, equal before and after the read.
 
     With ``expected``, the file must still be that one, or ``SourceChanged`` names it. A read
     that ends before the size that the file claims is an error too, never a shorter file.
+    ``also`` gets the same bytes.
     """
     with open_regular(root / relative, relative) as (descriptor, told):
         before = file_stat(told)
@@ -107,6 +119,8 @@ def hash_file(
         try:
             while piece := os.read(descriptor, _CHUNK):
                 digest.update(piece)
+                if also is not None:
+                    also(piece)
                 done += len(piece)
                 on_bytes(len(piece))
                 if should_stop():

@@ -39,7 +39,8 @@ class Emptied:
 
 
 @contextmanager
-def _opened(path: str | Path, dir_fd: int | None = None) -> Iterator[int]:
+def opened(path: str | Path, dir_fd: int | None = None) -> Iterator[int]:
+    """A directory's descriptor; below ``dir_fd`` no link is followed."""
     # The configured source may be a link; nothing below it is followed.
     flags = _DIRECTORY if dir_fd is not None else _DIRECTORY & ~os.O_NOFOLLOW
     descriptor = os.open(path, flags, dir_fd=dir_fd)
@@ -63,10 +64,10 @@ def is_there(source: Path, name: str, *, trash: bool = False) -> bool:
 def move_to_trash(source: Path, name: str, trash_name: str) -> None:
     """Rename the run folder into the trash; the move is on disk when this returns."""
     try:
-        with _opened(source) as top, _opened(name, top) as run:
+        with opened(source) as top, opened(name, top) as run:
             with suppress(FileExistsError):
                 os.mkdir(TRASH, 0o750, dir_fd=top)
-            with _opened(TRASH, top) as trash:
+            with opened(TRASH, top) as trash:
                 devices = {os.fstat(d).st_dev for d in (top, run, trash)}
                 if len(devices) != 1:
                     raise NeedsPerson(
@@ -79,19 +80,19 @@ def move_to_trash(source: Path, name: str, trash_name: str) -> None:
                 os.fsync(trash)
             os.fsync(top)
     except OSError as error:
-        raise _not_moved(error, name, source) from error
+        raise not_moved(error, name, source) from error
 
 
 def bring_back(source: Path, trash_name: str, name: str) -> None:
     """Rename a run from the trash to its old place; refuses when that is taken."""
     try:
-        with _opened(source) as top, _opened(TRASH, top) as trash:
+        with opened(source) as top, opened(TRASH, top) as trash:
             _must_be_free(name, top)
             os.rename(trash_name, name, src_dir_fd=trash, dst_dir_fd=top)
             os.fsync(top)
             os.fsync(trash)
     except OSError as error:
-        raise _not_moved(error, name, source) from error
+        raise not_moved(error, name, source) from error
 
 
 def _must_be_free(name: str, folder: int) -> None:
@@ -107,7 +108,8 @@ def _must_be_free(name: str, folder: int) -> None:
     )
 
 
-def _not_moved(error: OSError, name: str, source: Path) -> Exception:
+def not_moved(error: OSError, name: str, source: Path) -> Exception:
+    """The error that tells a person why something could not be moved or unlinked."""
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return NeedsPerson(
             f"{escape(name)} can't be moved: {error.strerror}",
@@ -119,20 +121,30 @@ def _not_moved(error: OSError, name: str, source: Path) -> Exception:
     return classify(error, name)
 
 
-def strangers(source: Path, trash_name: str, plan: Sequence[PlanItem], most: int = 20) -> list[str]:
+def strangers(
+    source: Path,
+    trash_name: str,
+    plan: Sequence[PlanItem],
+    most: int = 20,
+    *,
+    renamed: bool = False,
+) -> list[str]:
     """Files of the plan that are not in the trash as they were hashed, at most ``most``, escaped.
 
     To be called right after the rename: a file that was written between its hash and the
-    rename shows here, and the run goes back.
+    rename shows here, and the run goes back. ``renamed``: files were renamed by themselves,
+    which gives them a new ctime.
     """
     found: list[str] = []
-    with _opened(source) as top, _opened(TRASH, top) as trash, _opened(trash_name, trash) as run:
+    with opened(source) as top, opened(TRASH, top) as trash, opened(trash_name, trash) as run:
         folders = _Folders(run)
         try:
             for item in plan:
                 if len(found) == most:
                     break
                 now = folders.file(item.path)
+                if now is not None and renamed:
+                    now = replace(now, ctime_ns=item.stat.ctime_ns)
                 if now is None or now != item.stat:
                     found.append(escape(item.path))
         finally:
@@ -144,7 +156,7 @@ def missing(source: Path, trash_name: str, plan: Sequence[PlanItem]) -> int:
     """How many files of the plan are no longer in the trash: emptying it had begun."""
     if not is_there(source, trash_name, trash=True):
         return len(plan)
-    with _opened(source) as top, _opened(TRASH, top) as trash, _opened(trash_name, trash) as run:
+    with opened(source) as top, opened(TRASH, top) as trash, opened(trash_name, trash) as run:
         folders = _Folders(run)
         try:
             return sum(folders.file(item.path) is None for item in plan)
@@ -171,8 +183,8 @@ def empty(
         if not is_there(source, trash_name, trash=True):
             # The last try got to its end and only the record is missing.
             return Emptied(0, 0, len(plan), ())
-        with _opened(source) as top, _opened(TRASH, top) as trash:
-            with _opened(trash_name, trash) as run:
+        with opened(source) as top, opened(TRASH, top) as trash:
+            with opened(trash_name, trash) as run:
                 folders = _Folders(run)
                 try:
                     for item in plan:
@@ -187,11 +199,11 @@ def empty(
                         after_each()
                 finally:
                     folders.close()
-                left = _remove_folders(run, "")
+                left = remove_folders(run, "")
             if not left:
                 os.rmdir(trash_name, dir_fd=trash)
     except OSError as error:
-        raise _not_moved(error, trash_name, source) from error
+        raise not_moved(error, trash_name, source) from error
     return Emptied(unlinked, freed, gone, tuple(left))
 
 
@@ -263,7 +275,7 @@ class _Folders:
         self._open = self._path = None
 
 
-def _remove_folders(folder: int, path: str) -> list[str]:
+def remove_folders(folder: int, path: str) -> list[str]:
     """``rmdir`` every empty directory below; gives what stays, escaped."""
     left: list[str] = []
     with os.scandir(folder) as listing:
@@ -273,11 +285,11 @@ def _remove_folders(folder: int, path: str) -> list[str]:
         if not is_folder:
             left.append(escape(inner_path))
             continue
-        with _opened(name, folder) as inner:
+        with opened(name, folder) as inner:
             if os.fstat(inner).st_dev != os.fstat(folder).st_dev:
                 left.append(escape(inner_path))
                 continue
-            stays = _remove_folders(inner, inner_path + "/")
+            stays = remove_folders(inner, inner_path + "/")
         if stays:
             left.extend(stays)
         else:

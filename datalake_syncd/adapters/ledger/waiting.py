@@ -1,0 +1,90 @@
+"""What the ledger knows of runs that may wait for too long."""
+
+from __future__ import annotations
+
+from datalake_syncd.adapters.ledger.database import Database
+from datalake_syncd.adapters.ledger.rows import Event, Run, event_of
+from datalake_syncd.core.model import Gate, Status, Step
+from datalake_syncd.core.staleness import Standing
+
+STALE = "run.stale"
+_STOPS = ("run.blocked", "run.vanished", "run.returned", "run.renamed", "person.hold")
+
+
+class Waiting:
+    """Reads ``runs``, ``events`` and ``watched`` for `core.staleness`."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def standing(
+        self,
+        run: Run,
+        *,
+        offline: str | None,
+        configured: bool,
+        growing: bool,
+        quiet: float,
+        required_sheet: str | None,
+    ) -> Standing:
+        """One run as it stands now; ``required_sheet`` is where its sheet would lie."""
+        status = run.shown_status
+        held = status is Status.HELD
+        waits_for_sheet = (run.done, run.status, run.attempts) == (
+            Step.VERIFY,
+            Status.WAITING,
+            0,
+        ) and run.sheet is None
+        return Standing(
+            key=run.key,
+            done=run.done,
+            status=status,
+            reason=run.hold_reason if held else run.reason,
+            next_step=run.next_step,
+            gates=tuple(Gate(**gate) for gate in run.gates),
+            moved_at=run.moved_at,
+            stopped_at=self._stopped_at(run.id) if held or status is Status.BLOCKED else None,
+            still_since=self._last_change(run.id) if growing else still_since(run),
+            offline=offline,
+            configured=configured,
+            sheet=required_sheet if waits_for_sheet else None,
+            growing=growing,
+            pending=_pending(run) if growing else None,
+            quiet=quiet,
+        )
+
+    def told(self, run: Run) -> Event | None:
+        """What was reported of a run that still waits, None when nothing was or it moved."""
+        row = self._db.row(
+            "SELECT * FROM events WHERE run_id=? AND event=? ORDER BY id DESC LIMIT 1",
+            (run.id, STALE),
+        )
+        since = max(run.moved_at, still_since(run) or 0.0)
+        return event_of(row) if row is not None and row["at"] >= since else None
+
+    def _stopped_at(self, run_id: int) -> float | None:
+        marks = ",".join("?" for _ in _STOPS)
+        row = self._db.row(
+            f"SELECT max(at) AS at FROM events WHERE run_id=? AND event IN ({marks})",  # noqa: S608 - only question marks are put in
+            (run_id, *_STOPS),
+        )
+        return None if row is None else row["at"]
+
+    def _last_change(self, run_id: int) -> float | None:
+        row = self._db.row("SELECT max(since) AS at FROM watched WHERE run_id=?", (run_id,))
+        return None if row is None else row["at"]
+
+
+def still_since(run: Run) -> float | None:
+    """Since when full looks have found the run's tree unchanged."""
+    probe = run.observed.get("probe")
+    return None if probe is None else float(probe["since"])
+
+
+def _pending(run: Run) -> str | None:
+    units = run.observed.get("pending") or []
+    if not units:
+        return None
+    more = int(run.observed.get("pending_count") or len(units)) - 1
+    first, reason = units[0]
+    return f"{first} ({reason})" + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,106 @@
+"""Files and folders of a growing data set on their way into the trash and back.
+
+Each entry is renamed by itself, inside folders that are opened component by component, so that
+no link is followed. Doing it twice changes nothing: what was moved before is found moved.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from datalake_syncd.adapters.tree.trash import TRASH, not_moved, opened, remove_folders
+from datalake_syncd.core.errors import NeedsPerson
+from datalake_syncd.core.names import escape
+
+
+def entries_of(files: Sequence[tuple[str, str]]) -> list[str]:
+    """What is renamed for (path, unit) pairs: the unit's folder, or the file by itself."""
+    found = {unit if path.startswith(f"{unit}/") else path: None for path, unit in files}
+    return list(found)
+
+
+def move_entries(source: Path, base: str, entries: Sequence[str], trash_name: str) -> None:
+    """Rename entries below ``source / base`` to the same paths below a folder of the trash."""
+    try:
+        with opened(source) as top:
+            with suppress(FileExistsError):
+                os.mkdir(TRASH, 0o750, dir_fd=top)
+            with opened(TRASH, top) as trash, suppress(FileExistsError):
+                os.mkdir(trash_name, 0o750, dir_fd=trash)
+            _rename_all(top, base, f"{TRASH}/{trash_name}", entries)
+    except OSError as error:
+        raise not_moved(error, entries[0], source) from error
+
+
+def bring_entries_back(source: Path, base: str, entries: Sequence[str], trash_name: str) -> None:
+    """The reverse of ``move_entries``; refuses when a place is taken, then moves nothing there."""
+    try:
+        with opened(source) as top:
+            _rename_all(top, f"{TRASH}/{trash_name}", base, entries)
+            with opened(TRASH, top) as trash:
+                with opened(trash_name, trash) as batch:
+                    left = remove_folders(batch, "")
+                if not left:
+                    os.rmdir(trash_name, dir_fd=trash)
+    except OSError as error:
+        raise not_moved(error, entries[0], source) from error
+
+
+def _rename_all(top: int, above_from: str, above_to: str, entries: Sequence[str]) -> None:
+    for entry in entries:
+        parent, _, name = entry.rpartition("/")
+        with (
+            _walk(top, _joined(above_from, parent), make=False) as before,
+            _walk(top, _joined(above_to, parent), make=True) as after,
+        ):
+            there = before is not None and _exists(name, before)
+            taken = after is not None and _exists(name, after)
+            if not there or before is None or after is None:
+                continue  # moved by an earlier try, or gone: the caller's check tells
+            if taken:
+                raise NeedsPerson(
+                    f"{escape(entry)} is already there",
+                    why="nothing is ever replaced",
+                    next_step="look at both, move one of them away, and try again",
+                )
+            if os.fstat(before).st_dev != os.fstat(after).st_dev:
+                raise NeedsPerson(
+                    f"{escape(entry)} lies on another file system than its trash",
+                    why="only a rename within one file system moves it safely",
+                    next_step="unmount what is mounted there, or set prune.enabled = false",
+                )
+            os.rename(name, name, src_dir_fd=before, dst_dir_fd=after)
+            os.fsync(after)
+            os.fsync(before)
+
+
+def _joined(above: str, parent: str) -> list[str]:
+    return [part for part in f"{above}/{parent}".split("/") if part]
+
+
+@contextmanager
+def _walk(top: int, parts: Sequence[str], *, make: bool) -> Iterator[int | None]:
+    """The folder at the end of ``parts``, made where it is missing; None when it is not there."""
+    with ExitStack() as stack:
+        folder = top
+        for part in parts:
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(part, 0o750, dir_fd=folder)
+            try:
+                folder = stack.enter_context(opened(part, folder))
+            except FileNotFoundError:
+                yield None
+                return
+        yield folder
+
+
+def _exists(name: str, folder: int) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True

@@ -1,0 +1,101 @@
+"""Evidence for pruning a growing data set: file by file and unit by unit, never all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from datalake_syncd.adapters import tree
+from datalake_syncd.core import pruning
+from datalake_syncd.core.errors import Stopped
+from datalake_syncd.core.kinds.growing import GrowingLayout
+from datalake_syncd.core.model import Blob, Gate, ManifestFile
+from datalake_syncd.core.names import escape
+from datalake_syncd.core.pruning import FileEvidence, PlanItem, PrunePlan, PruneRefusal
+from datalake_syncd.steps import listing
+from datalake_syncd.steps.context import Context
+from datalake_syncd.steps.growth import Seen, look
+
+
+def decide_units(
+    context: Context, layout: GrowingLayout, conditions: tuple[Gate, ...]
+) -> PrunePlan | PruneRefusal:
+    """Every unit that was announced ``keep`` ago and stands every test goes; the others stay.
+
+    The listing must be of now. A unit goes whole or not at all. Refused only when none may go.
+    """
+    before = context.now() - context.instrument.prune.keep
+    wanted = context.ledger.growth.units(context.run.id, announced_before=before)
+    blobs = _blobs(context, {path for unit in wanted.values() for path in unit})
+    seen = context.patience.call(lambda tick: look(context, layout, tick))
+    items: list[PlanItem] = []
+    reasons: list[str] = []
+    for unit, rows in wanted.items():
+        if context.should_stop():
+            raise Stopped
+        strange = _strange(unit, seen)
+        evidence = context.patience.call(
+            lambda tick, unit=unit, rows=rows: _evidence(  # type: ignore[misc]
+                context, unit, rows, seen, blobs, tick
+            )
+        )
+        decision = pruning.decide(
+            (*conditions, *strange),
+            evidence,
+            read_back=context.instrument.prune.proof == "read-back",
+        )
+        if isinstance(decision, PruneRefusal):
+            reasons.extend(reason for reason in decision.reasons if reason not in reasons)
+        else:
+            items.extend(decision.items)
+    if items:
+        return PrunePlan(tuple(items))
+    failing = [gate for gate in conditions if not gate.passed]
+    if not reasons and failing:
+        decision = pruning.decide(conditions, (), read_back=False)
+        reasons.extend(decision.reasons if isinstance(decision, PruneRefusal) else ())
+    return PruneRefusal(tuple(reasons) or ("no file or unit is old enough yet",))
+
+
+def _blobs(context: Context, paths: set[str]) -> dict[str, Blob | None]:
+    found: dict[str, Blob | None] = {}
+    for page in listing.pairs(context):
+        found.update({file.path: blob for file, blob in page if file.path in paths})
+    return found
+
+
+def _strange(unit: str, seen: Seen) -> tuple[Gate, ...]:
+    """Links, special files and odd names inside the unit's folder: none was carried."""
+    inside = f"{escape(unit)}/"
+    return tuple(
+        Gate("nothing added", False, f"{oddity.path} ({oddity.kind}) is there", "files alone")
+        for oddity in seen.oddities
+        if oddity.kind != "excluded" and oddity.path.startswith(inside)
+    )
+
+
+def _evidence(
+    context: Context,
+    unit: str,
+    rows: dict[str, ManifestFile],
+    seen: Seen,
+    blobs: dict[str, Blob | None],
+    tick: Callable[[], None],
+) -> list[FileEvidence]:
+    here = {path for path in seen.files if path.startswith(f"{unit}/")}
+    found: list[FileEvidence] = []
+    for path in sorted(here | set(rows)):
+        entry = seen.files.get(path)
+        row = rows.get(path)
+        if entry is None or row is None:
+            local = None if entry is None else entry.stat
+            found.append(FileEvidence(path, row, local, None, blobs.get(path)))
+            continue
+        md5, stat = tree.hash_file(
+            context.folder,
+            path,
+            entry.stat,
+            on_bytes=lambda _count: tick(),
+            should_stop=context.should_stop,
+        )
+        found.append(FileEvidence(path, row, stat, md5, blobs.get(path)))
+    return found

@@ -1,0 +1,61 @@
+"""When a growing data set is looked at, and what becomes of what the look found."""
+
+from __future__ import annotations
+
+from datalake_syncd.adapters.failpoints import FailPoint, reach
+from datalake_syncd.adapters.ledger import Run
+from datalake_syncd.adapters.patience import Patience
+from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SourceOffline
+from datalake_syncd.core.kinds import KINDS
+from datalake_syncd.core.model import Status, Step
+from datalake_syncd.steps import sighting
+from datalake_syncd.steps.findings import record, tell
+from datalake_syncd.steps.growth import look_at_growing, pause
+from datalake_syncd.steps.service import Service
+
+
+class GrowthWatch:
+    """Remembers, on the monotonic clock, when which data set is due for its next look."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._due: dict[int, float] = {}
+
+    def visit(self, run: Run, patience: Patience) -> None:
+        """Look if it is time to; new and whole files send the data set on its way again."""
+        resting = run.done is Step.PUBLISH and run.status in (
+            Status.FINISHED,
+            Status.WAITING,
+            Status.BLOCKED,
+        )
+        now = self._service.monotonic()
+        if not (run.done is Step.SIGHTED or resting) or now < self._due.get(run.id, now):
+            return
+        instrument = self._service.config.instruments[run.instrument]
+        layout = KINDS[instrument.kind].growing
+        if layout is None:
+            return
+        self._due[run.id] = now + pause(instrument.quiet)
+        context = self._service.context(run)
+        try:
+            reach(FailPoint.BEFORE_SETTLE)
+            sighting.check(self._service, instrument, run)
+            found = patience.call(lambda tick: look_at_growing(context, layout, tick))
+        except (SourceChanged, SourceOffline, NeedsPerson) as error:
+            if patience.stuck:
+                raise  # nothing of this source can be looked at now
+            if run.done is Step.SIGHTED or isinstance(error, NeedsPerson):
+                status = Status.BLOCKED if isinstance(error, NeedsPerson) else Status.WAITING
+                tell(self._service, run, status, str(error), error.next_step or None)
+            return
+        if run.done is Step.SIGHTED or found.settled is not None or found.blocked:
+            record(self._service, run, found)
+        elif run.status is Status.BLOCKED and run.gates:
+            # What kept it back was mended, and nothing else is new.
+            self._service.ledger.runs.set(
+                run, status=Status.READY, reason=None, next_step=None, gates=[],
+                observed=found.observed,
+            )  # fmt: skip
+            self._service.work.set()
+        elif found.observed is not None and found.observed != run.observed:
+            self._service.ledger.runs.set(run, observed=found.observed)

@@ -1,0 +1,75 @@
+"""Where a run lies: on its source and in the lake, as its kind arranges it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
+
+from datalake_syncd.adapters import tree
+from datalake_syncd.config import Instrument
+from datalake_syncd.core.kinds import KINDS
+from datalake_syncd.core.names import escape
+
+
+def run_prefix(instrument: Instrument, name: str) -> str:
+    """The run's folder in the lake, without a ``/`` at the end."""
+    growing = KINDS[instrument.kind].growing
+    folder = name if growing is None else growing.lake_name(name)
+    return f"{instrument.destination}/{folder}" if instrument.destination else folder
+
+
+def data_folder(instrument: Instrument, name: str) -> Path:
+    """The folder that the paths of a run's files are relative to."""
+    growing = KINDS[instrument.kind].growing
+    return instrument.source / (name if growing is None else growing.base(name))
+
+
+def own_folder(instrument: Instrument, name: str) -> Path:
+    """The folder that is this run and no other's."""
+    growing = KINDS[instrument.kind].growing
+    if growing is None:
+        return instrument.source / name
+    return data_folder(instrument, name) / growing.roots(name)[0]
+
+
+def top_folder(instrument: Instrument, name: str) -> str:
+    """The name directly below the source that the run lies in."""
+    return own_folder(instrument, name).relative_to(instrument.source).parts[0]
+
+
+def find_runs(
+    instrument: Instrument,
+    names: Iterable[str],
+    known: Collection[str],
+    tick: Callable[[], None],
+) -> Iterator[tuple[str, bool]]:
+    """The runs below a source whose listing is ``names``: (name, can the ledger hold it?).
+
+    A name that is not UTF-8 comes escaped, and False with it. Raises what the source raises.
+    """
+    kind = KINDS[instrument.kind]
+    for name in names:
+        if kind.growing is not None:
+            inner: Iterable[str] = ()
+            if kind.growing.opens(name):
+                inner = tree.top_names(instrument.source / name)
+                tick()
+            parts = [(name,), *((name, below) for below in inner)]
+            found = [run for run in map(kind.growing.run_name, parts) if run is not None]
+        elif not kind.is_run(name):
+            continue
+        elif kind.any_name and name not in known:
+            found = [name] if tree.is_folder(instrument.source / name) else []
+            tick()
+        else:
+            found = [name]
+        for run in found:
+            yield (run, True) if _is_utf8(run) else (escape(run), False)
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,126 @@
+"""A run under another name: the same RunInfo.xml as a run that the ledger knows already.
+
+Operators rename folders. What was sent under the old name must not go a second time under the
+new one unless a person wants it; what was only ever seen simply goes on under its new name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import replace
+
+from datalake_syncd.adapters import tree
+from datalake_syncd.adapters.ledger import Run
+from datalake_syncd.core.durations import iso
+from datalake_syncd.core.errors import SyncdError
+from datalake_syncd.core.kinds.kind import TopFolder
+from datalake_syncd.core.kinds.runinfo import read_run_info
+from datalake_syncd.core.model import Assessment, Gate, Status, Step
+from datalake_syncd.core.names import escape
+from datalake_syncd.steps.context import Context
+from datalake_syncd.steps.places import own_folder
+from datalake_syncd.steps.service import Service
+
+#: The gate; a person opens it to have the run in the lake under both names.
+RENAMED = "renamed"
+#: The file that tells runs apart: it names run, instrument, flow cell and date.
+_IDENTITY = "runinfo.xml"
+
+
+def judged(context: Context, top: TopFolder, assessment: Assessment) -> Assessment:
+    """The assessment, with a gate that fails for a run which was sent under another name.
+
+    Writes the run's fingerprint down, so that the next name of this one is recognised too.
+    """
+    run = context.run
+    print_ = _fingerprint(top, run.fingerprint)
+    if print_ is None:
+        return assessment
+    if print_ != run.fingerprint:
+        context.ledger.runs.remember_fingerprint(run.id, print_)
+    if was_sent(run):
+        return assessment  # it is under its own name already: that was decided
+    other = next((one for one in _others(context.ledger.runs.with_fingerprint(print_), run)
+                  if was_sent(one)), None)  # fmt: skip
+    if other is None:
+        return assessment
+    found = f"the same RunInfo.xml as {escape(other.key)}, {_state(other)}"
+    gate = Gate(RENAMED, False, found, "one name for one run", needs_person=True)
+    return replace(assessment, gates=(*assessment.gates, gate))
+
+
+def _fingerprint(top: TopFolder, known: str | None) -> str | None:
+    """SHA-256 of RunInfo.xml, None when there is none or it names no run."""
+    data = top.metadata.get(_IDENTITY)
+    if data is None:
+        return None
+    print_ = hashlib.sha256(data).hexdigest()
+    return print_ if print_ == known or read_run_info(data).facts.run_id else None
+
+
+def _others(runs: list[Run], run: Run) -> list[Run]:
+    # The same name elsewhere is an instrument that was renamed in the configuration.
+    return [one for one in runs if one.name != run.name]
+
+
+def was_sent(run: Run) -> bool:
+    """Whether anything of a run may be in the lake under its name."""
+    return (
+        run.done is not Step.SIGHTED or run.settled_at is not None or (run.published_at is not None)
+    )
+
+
+def _state(run: Run) -> str:
+    if run.published_at is None:
+        return "which is on its way to the lake"
+    pruned = "" if run.pruned_at is None else " and pruned here"
+    return f"which was published on {iso(run.published_at)}{pruned}"
+
+
+def next_step(run: Run) -> str:
+    """What a person does about the gate."""
+    return (
+        "rename the folder back; or, to have the run in the lake under this name too: "
+        f"datalake-syncd release {escape(run.key)}"
+    )
+
+
+def went_on(service: Service, run: Run) -> bool:
+    """Whether a folder that vanished is there under another name, and goes on as that run.
+
+    Tells it once. A run of which something was sent counts only when a person released its new
+    name; until then its vanishing is an alarm like any other.
+    """
+    if run.fingerprint is None:
+        return False
+    new = next((one for one in _others(service.ledger.runs.with_fingerprint(run.fingerprint), run)
+                if _is_there(service, one) and (not was_sent(run) or RENAMED in one.accepted)),
+               None)  # fmt: skip
+    if new is None:
+        return False
+    reason = f"the folder was renamed; the run goes on as {escape(new.key)}"
+    if (run.status, run.reason) == (Status.FINISHED, reason):
+        return True
+    service.ledger.runs.move(
+        run,
+        now=service.wall(),
+        event="run.renamed",
+        message=reason,
+        done=Step.SIGHTED,
+        status=Status.FINISHED,
+        reason=reason,
+    )
+    service.log(logging.INFO, "run.renamed", reason, run=run.key, instrument=run.instrument)
+    return True
+
+
+def _is_there(service: Service, run: Run) -> bool:
+    instrument = service.config.instruments.get(run.instrument)
+    if instrument is None or run.pruned_at is not None:
+        return False
+    folder = own_folder(instrument, run.name)
+    try:
+        return service.patience(run.instrument).call(lambda _tick: tree.is_folder(folder))
+    except SyncdError:
+        return False  # its source may be away; then the alarm stands

@@ -1,0 +1,218 @@
+"""Sending: batches of files to azcopy, each after a snapshot of what it will overwrite.
+
+azcopy keeps the path below its source folder. So files are sent in groups for which the part of
+the path that differs between disk and lake is the same; a file whose own name is another one in
+the lake goes up in one request of ours.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from datalake_syncd.adapters import tree
+from datalake_syncd.adapters.azcopy import CopyJob, Progress, judge, run_copy
+from datalake_syncd.adapters.failpoints import FailPoint, reach
+from datalake_syncd.core.errors import SourceOffline, Stopped
+from datalake_syncd.core.model import Blob, ManifestFile
+from datalake_syncd.core.names import escape
+from datalake_syncd.steps import listing
+from datalake_syncd.steps.context import Context
+from datalake_syncd.steps.hash_pool import HashPool
+from datalake_syncd.steps.progress import Meter
+
+#: Files and bytes of one azcopy call; its memory grows with the first.
+BATCH_FILES = 10_000
+BATCH_BYTES = 100 << 30
+_NOTED_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The folders that differ: ``local`` below the run's folder, ``lake`` below its prefix."""
+
+    local: str
+    lake: str
+
+
+def way_of(file: ManifestFile) -> Way | None:
+    """The way of a file, None when its very name is another one in the lake."""
+    local, lake = file.path.split("/"), file.lake_path.split("/")
+    same = 0
+    while same < min(len(local), len(lake)) and local[-1 - same] == lake[-1 - same]:
+        same += 1
+    if same == 0:
+        return None
+    return Way("/".join(local[:-same]), "/".join(lake[:-same]))
+
+
+def send(context: Context, pool: HashPool, meter: Meter) -> int:
+    """Send all files with ``todo = send``, in batches; gives how many."""
+    sent = 0
+    for batch in _batches(listing.pairs(context, "send")):
+        _prepare(context, batch)
+        _copy(context, batch, pool, meter)
+        context.ledger.files.write_todo(context.run.id, ((file.path, "sent") for file, _ in batch))
+        sent += len(batch)
+    return sent
+
+
+def _batches(
+    pages: Iterator[list[tuple[ManifestFile, Blob | None]]],
+) -> Iterator[list[tuple[ManifestFile, Blob | None]]]:
+    batch: list[tuple[ManifestFile, Blob | None]] = []
+    size = 0
+    for page in pages:
+        for pair in page:
+            batch.append(pair)
+            size += pair[0].stat.size
+            if len(batch) >= BATCH_FILES or size >= BATCH_BYTES:
+                yield batch
+                batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _prepare(context: Context, batch: list[tuple[ManifestFile, Blob | None]]) -> None:
+    """Before anything is overwritten: a snapshot of it, and a note of what was there."""
+    for start in range(0, len(batch), _NOTED_AT_ONCE):
+        if context.should_stop():
+            raise Stopped
+        _keep_and_note(context, batch[start : start + _NOTED_AT_ONCE])
+
+
+def not_kept(file: ManifestFile, blob: Blob | None) -> bool:
+    """A blob that would be overwritten and is not the one that was noted and kept before.
+
+    That we sent the file once says nothing about who wrote what is there now.
+    """
+    return blob is not None and blob.etag != file.sent_over
+
+
+def _keep_and_note(context: Context, part: list[tuple[ManifestFile, Blob | None]]) -> None:
+    limit = context.azcopy.put_blob_mb << 20
+    for file, blob in part:
+        if blob is not None and not_kept(file, blob):
+            snapshot = context.lake.snapshot(blob.name)
+            context.ledger.runs.event(
+                context.run.id,
+                context.now(),
+                "lake.snapshot",
+                f"{escape(file.lake_path)} is kept as snapshot {snapshot} before it is overwritten",
+                step="transfer",
+            )
+    context.ledger.files.mark_sent(
+        context.run.id,
+        (
+            (file.path, blob.etag if blob is not None else "", file.stat.size <= limit)
+            for file, blob in part
+        ),
+    )
+
+
+def _copy(
+    context: Context,
+    batch: list[tuple[ManifestFile, Blob | None]],
+    pool: HashPool,
+    meter: Meter,
+) -> None:
+    ways: dict[Way | None, list[ManifestFile]] = {}
+    for file, _ in batch:
+        ways.setdefault(way_of(file), []).append(file)
+    for file in ways.pop(None, ()):
+        # azcopy names blobs as files; a sheet set aside, or a workbook, is small.
+        _upload_renamed(context, file)
+        meter.sent_bytes += file.stat.size
+    for way, files in ways.items():
+        if way is not None:
+            _copy_way(context, way, files, pool, meter)
+
+
+def _job(context: Context, way: Way, files: list[ManifestFile]) -> CopyJob:
+    run = context.run
+    bytes_ = sum(file.stat.size for file in files)
+    if way == Way("", "") and context.kind.growing is None:
+        # The folder's name in the list, not in the argument, where some of it would be a pattern.
+        root, above = context.instrument.source, f"{run.name}/"
+        destination = run.prefix.removesuffix(run.name).rstrip("/")
+        entries = (f"{above}{file.path}" for file in files)
+    else:
+        root = context.folder / way.local
+        destination = f"{run.prefix}/{way.lake}".rstrip("/")
+        skip = len(way.local) + 1 if way.local else 0
+        entries = (file.path[skip:] for file in files)
+    return CopyJob(
+        azcopy=context.azcopy_path,
+        source_root=root,
+        destination=destination,
+        entries=entries,
+        count=len(files),
+        bytes=bytes_,
+        access=context.access,
+        settings=context.azcopy,
+        private_root=context.config.daemon.state_dir / "azcopy",
+    )
+
+
+def _copy_way(
+    context: Context, way: Way, files: list[ManifestFile], pool: HashPool, meter: Meter
+) -> None:
+    job = _job(context, way, files)
+    before = meter.sent_bytes
+
+    def on_progress(progress: Progress) -> None:
+        if progress.bytes_done:
+            reach(FailPoint.AZCOPY_STARTED)
+        meter.sent_bytes = before + progress.bytes_done
+        meter.write(pool.files)
+
+    def should_stop() -> bool:
+        return context.should_stop() or pool.error is not None or _hangs(context, pool)
+
+    result = run_copy(
+        job, clean=tree.clear_private, on_progress=on_progress, should_stop=should_stop
+    )
+    reach(FailPoint.AZCOPY_ENDED)
+    _raise_pool(context, pool)
+    if context.should_stop():
+        raise Stopped
+    judge(result, len(files))
+    meter.sent_bytes = before + job.bytes
+
+
+def _upload_renamed(context: Context, file: ManifestFile) -> None:
+    with (
+        tree.open_regular(context.folder / file.path) as (descriptor, told),
+        open(descriptor, "rb", closefd=False) as stream,
+    ):
+        kind = mimetypes.guess_type(file.lake_path)[0] or "application/octet-stream"
+        context.lake.upload_file(context.prefix + file.lake_path, stream, told.st_size, kind)
+
+
+def _hangs(context: Context, pool: HashPool) -> bool:
+    return pool.working and pool.silent_for() > context.config.azcopy.stall_timeout
+
+
+def _raise_pool(context: Context, pool: HashPool) -> None:
+    if pool.error is not None:
+        raise pool.error
+    if _hangs(context, pool):
+        raise SourceOffline(
+            f"{context.instrument.source} does not answer "
+            f"(no byte could be read for {pool.silent_for():.0f} s)",
+            why="the share or disk hangs; everything else goes on",
+            next_step="check the mount (mount, dmesg) and the instrument's computer",
+        )
+
+
+def wait_for(context: Context, pool: HashPool, meter: Meter) -> None:
+    """Wait until every MD5 is known; raises what the threads or the source raised."""
+    while pool.working:
+        pool.wait(0.5)
+        meter.write(pool.files)
+        _raise_pool(context, pool)
+        if context.should_stop():
+            raise Stopped
+    pool.finish()
+    _raise_pool(context, pool)
