@@ -15,7 +15,7 @@ CODE := $(wildcard datalake_syncd tests demo benchmarks)
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: setup
 setup: ## make .venv and .tools (azcopy, Azurite); quick when nothing changed
@@ -36,6 +36,10 @@ format: setup ## write the code in the one format, mend what lint can mend
 .PHONY: test
 test: setup ## every test, with the real azcopy and Azurite; prints what is slow
 	$(VENV)/pytest -n $(TEST_WORKERS) --dist worksteal --durations=15 --durations-min=2 $(ARGS)
+
+.PHONY: test-large
+test-large: setup ## a run of 150,000 files, end to end: over half an hour
+	$(VENV)/pytest -m large -s $(ARGS)
 
 .PHONY: demo
 demo: setup ## show a whole run on this machine: instrument, lake, proof, pruning

@@ -1,4 +1,4 @@
-"""``make demo``: two simulated sequencers, the real service, an embedded lake, and proof.
+"""``make demo``: simulated instruments, the real service, an embedded lake, and proof.
 
 Exit codes: 0 when everything came true, 1 when something did not, 2 when tools are missing,
 130 when it was interrupted. With ``--stay`` all keeps running at the end, to be looked at.
@@ -16,32 +16,23 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from azure.storage.blob import ContainerClient
 
-from datalake_syncd.adapters.ledger import Ledger
-from datalake_syncd.cli.places import read_settings
-from datalake_syncd.cli.status_report import Report, read_report
-from datalake_syncd.core.errors import UsageError
-from datalake_syncd.core.model import Status
 from demo import evidence, stage, tour
+from demo.acts import ProjectAct, RunAct, acts
 from demo.emulator import Emulator
-from demo.play import Act, Play, acts
+from demo.follow import PATIENCE, POLL, NotTrue, follow
+from demo.play import Play
 from demo.processes import Child
 from demo.screen import Screen
 
-#: Seconds for all of it; it takes about 30 on a machine that has nothing else to do.
-PATIENCE = 180.0
-_POLL = 0.4
 _DAEMON_GRACE = 60.0
 _TAIL = 25
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class NotTrue(Exception):
-    """Something that had to come true did not; says what."""
 
 
 def main() -> int:
@@ -87,11 +78,18 @@ def _reach_loopback_directly() -> None:
 
 def _perform(folders: stage.Folders, screen: Screen, *, stay: bool) -> None:
     began = time.monotonic()
-    screen.heading("datalake-syncd: two sequencers, one lake")
+    screen.heading("datalake-syncd: three sequencers, a mass spectrometer, one lake")
     screen.sentences(
-        "A simulated MiSeq and NextSeq write a run each. The service notices when a run is "
-        "complete, carries it with azcopy into Azurite (Microsoft's emulator of Azure Storage), "
-        "proves it there and publishes it. Then it frees the MiSeq's disk."
+        "A simulated MiSeq, NextSeq and NovaSeq X write a run each. The service notices when a "
+        "run is complete, carries it with azcopy into Azurite (Microsoft's emulator of Azure "
+        "Storage), proves it there and publishes it. What the NovaSeq X writes is compared with "
+        "the checksums in its Manifest.tsv too. Then the service frees the MiSeq's disk."
+    )
+    screen.plain()
+    screen.sentences(
+        "Meanwhile a proteomics project grows. It is never complete: each file goes when it has "
+        "been still for 2 s (in the lab: 24 h), and the project is published again whenever "
+        "something is new."
     )
     screen.plain()
     # Whatever happens in here, what was started is ended, in the reverse order.
@@ -121,14 +119,16 @@ def _play(
     daemon = stage.start_daemon(folders)
     stack.callback(daemon.end, _DAEMON_GRACE)
     screen.say("demo", f"the service runs (pid {daemon.pid})")
-    play = Play(folders, screen.say)
+    play = Play(folders, screen.say, partial(evidence.etags, container))
     stack.callback(play.end)
     with screen.live():
-        _watch(folders, screen, daemon, play, until=until)
-    found = _prove(folders, screen, container)
+        follow(folders, screen, daemon, play, until=until)
+    found = _prove(folders, screen, container, play)
+    pruned = next(act for act in acts() if isinstance(act, RunAct) and act.pruned)
+    tour.show_run(screen, found, pruned)
     for act in acts():
-        tour.show_lake(screen, found, act)
-    pruned = next(act for act in acts() if act.pruned)
+        if isinstance(act, ProjectAct):
+            tour.show_project(screen, found, act)
     tour.show_commands(screen, pruned, folders.configuration if stay else None)
     if stay:
         screen.heading(f"All keeps running in {folders.root} until Ctrl-C")
@@ -137,75 +137,18 @@ def _play(
         raise NotTrue(f"the service ended with {code}")
 
 
-def _watch(
-    folders: stage.Folders, screen: Screen, daemon: Child, play: Play, *, until: float
-) -> None:
-    """Show how it goes on until every run is where it has to be."""
-    settings = read_settings(folders.configuration)
-    ledger = _open_ledger(settings.state_dir, daemon, until)
-    try:
-        play.begin()
-        while True:
-            report = read_report(settings, ledger, time.time())
-            screen.show(report, ledger)
-            for run in report.runs:
-                if run.published_at is not None:
-                    play.published(run.instrument)
-            if all(_arrived(report, act) for act in acts()):
-                screen.page(report)
-                return
-            _check(report, daemon, play, until)
-            time.sleep(_POLL)
-    finally:
-        ledger.close()
-
-
-def _open_ledger(state_dir: Path, daemon: Child, until: float) -> Ledger:
-    while True:
-        try:
-            return Ledger(state_dir, writable=False)
-        except UsageError as error:
-            # The daemon is about to make it.
-            if daemon.poll() is not None or time.monotonic() > until:
-                raise NotTrue(f"the service did not start: {error}") from error
-            time.sleep(0.1)
-
-
-def _arrived(report: Report, act: Act) -> bool:
-    """Whether the service says that it is done with this run; proven separately."""
-    run = next((run for run in report.runs if run.key == act.key), None)
-    if run is None or run.published_at is None or run.sheet is None:
-        return False
-    if act.pruned:
-        return run.pruned_at is not None
-    return run.status is Status.FINISHED
-
-
-def _check(report: Report, daemon: Child, play: Play, until: float) -> None:
-    if daemon.poll() is not None:
-        raise NotTrue(f"the service ended by itself with {daemon.returncode}")
-    if play.error is not None:
-        raise NotTrue(f"the simulated sequencer failed: {play.error!r}")
-    for run in report.runs:
-        if run.status is Status.BLOCKED:
-            raise NotTrue(f"{run.key} is blocked: {run.reason}")
-    if time.monotonic() > until:
-        where = [f"{r.key}: {r.status} after '{r.done}' ({r.reason})" for r in report.runs]
-        raise NotTrue(f"not done after {PATIENCE:.0f} s: {'; '.join(where) or 'no run seen'}")
-
-
 def _prove(
-    folders: stage.Folders, screen: Screen, container: ContainerClient
+    folders: stage.Folders, screen: Screen, container: ContainerClient, play: Play
 ) -> dict[str, evidence.InLake]:
     """Check everything against the disk and the bytes in the lake; raises what is not true."""
     screen.heading("Is it true? The demo's own look at the disk and at every byte in the lake")
     lake = evidence.fetch(container)
     against: list[str] = []
-    for claim in (claim for act in acts() for claim in evidence.claims(folders, act, lake)):
-        mark, style = ("NO ", "bold red") if claim.against else ("yes", "green")
-        screen.plain(f"{mark}  {claim.sentence}", style)
-        if claim.against:
-            against.append(f"{claim.sentence}: {claim.against}")
+    for act in acts():
+        for claim in evidence.claims(folders, act, lake, play.before.get(act.instrument)):
+            screen.verdict(claim.sentence, true=not claim.against)
+            if claim.against:
+                against.append(f"{claim.sentence}: {claim.against}")
     alarms = [line for line in _log(folders) if line.get("level") == "ERROR"]
     against.extend(f"the service raised an alarm: {line.get('message')}" for line in alarms)
     if against:
@@ -216,7 +159,7 @@ def _prove(
 def _stay(daemon: Child) -> None:
     try:
         while daemon.poll() is None:
-            time.sleep(_POLL)
+            time.sleep(POLL)
     except KeyboardInterrupt:
         return
 

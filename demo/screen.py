@@ -19,6 +19,12 @@ from datalake_syncd.cli.status_view import view
 from datalake_syncd.cli.terminal import console
 from datalake_syncd.core.names import escape_once
 
+#: Columns for the name of who did something.
+_WHO = 10
+#: On a narrower terminal the status leaves out where the sources are: long paths in a folder
+#: that is gone afterwards.
+_ROOMY = 100
+
 
 class Screen:
     """Tells the story line by line; on a terminal the service's own status stands below it."""
@@ -47,9 +53,23 @@ class Screen:
     def say(self, who: str, what: str) -> None:
         """Somebody did something; safe to call from any thread."""
         seconds = time.monotonic() - self._began
-        line = Text.assemble((f"  {seconds:4.1f} s  ", "dim"), (f"{who:<8} ", "cyan"), what)
+        head = Text.assemble((f"  {seconds:4.1f} s  ", "dim"), (f"{who:<{_WHO}}  ", "cyan"))
         with self._lock:
-            self.console.print(line, soft_wrap=True)
+            self.console.print(head.append_text(self._hanging(head.cell_len, what)), soft_wrap=True)
+
+    def verdict(self, sentence: str, *, true: bool) -> None:
+        """Whether a sentence turned out to be true."""
+        mark, style = ("yes", "green") if true else ("NO ", "bold red")
+        head = Text(f"  {mark}  ", style=style)
+        told = self._hanging(head.cell_len, sentence)
+        self.console.print(head.append_text(told), soft_wrap=True)
+
+    def _hanging(self, indent: int, text: str) -> Text:
+        """On a terminal as many lines as it needs, below each other; elsewhere one, for grep."""
+        width = self.console.width - indent
+        if not self.console.is_terminal or width < indent:
+            return Text(text)
+        return Text(f"\n{'':{indent}}".join(textwrap.wrap(text, width, break_on_hyphens=False)))
 
     @contextmanager
     def live(self) -> Iterator[None]:
@@ -70,7 +90,10 @@ class Screen:
         self.console.print(self._status(report))
 
     def _status(self, report: Report) -> Padding:
-        return Padding(view(report, width=self.console.width - 4), (0, 0, 0, 2), expand=False)
+        width = self.console.width - 4
+        if width < _ROOMY:
+            width = min(width, 69)
+        return Padding(view(report, width=width), (0, 0, 0, 2), expand=False)
 
     def show(self, report: Report, ledger: Ledger) -> None:
         """Tell what is new in the history of the runs, and renew the status."""

@@ -30,6 +30,7 @@ secret_file = "{root}/secret"
 [daemon]
 state_dir = "{root}/state"
 scan_interval = "1s"
+workers = 4
 
 [azcopy]
 path = {azcopy}
@@ -54,7 +55,21 @@ source = "{root}/NextSeqOutput"
 sample_sheets = "{root}/SampleSheets"
 destination = "NextSeqOutput"
 quiet = "3s"
+
+[instruments.novaseqx]
+kind = "novaseqx"
+source = "{root}/NovaSeqXOutput"
+sample_sheets = "{root}/SampleSheets"
+destination = "NovaSeqXOutput"
+quiet = "3s"
+
+[instruments.proteomics]
+kind = "proteomics"
+source = "{root}/Proteomics"
+destination = "Proteomics"
+quiet = "2s"
 """
+_FOLDERS = ("MiSeqOutput", "NextSeqOutput", "NovaSeqXOutput", "Proteomics", "SampleSheets")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +100,7 @@ class Folders:
 
 def set_up(folders: Folders, lake: Emulator) -> ContainerClient:
     """Make folders, secret, configuration and container; gives a client for the container."""
-    for name in ("MiSeqOutput", "NextSeqOutput", "SampleSheets"):
+    for name in _FOLDERS:
         (folders.root / name).mkdir()
     secret = os.open(folders.root / "secret", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(secret, "w") as file:

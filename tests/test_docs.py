@@ -7,12 +7,13 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from click.testing import CliRunner
 
 from datalake_syncd.cli.program import program
-from datalake_syncd.config import load_text
+from datalake_syncd.config import Config, load_text
 from tests.servers import REPO
 from tests.test_house import LEVELS
 
@@ -224,6 +225,50 @@ def test_drawing_has_the_order_of_imports() -> None:
     drawn = re.findall(r"^  (\w+)(?:\.py|/)", drawing(), re.MULTILINE)
     level = {part: number for number, parts in enumerate(LEVELS) for part in parts}
     assert [level[part] for part in drawn] == sorted((level[p] for p in drawn), reverse=True)
+
+
+# --- the old scripts -----------------------------------------------------------------------------
+
+OLD_OPTIONS = [
+    "--main-folder", "--samplesheet-folder", "--destination", "--completion-flag",
+    "--completion-delay", "--remove-source", "--project-glob", "--blank-glob", "--min-file-age",
+    "--log-file", "--log-recipient", "--smtp-*", "--state-file", "--timeout", "--retry-times",
+    "--azcopy-logs", "--azcopy-log-level", "the credentials file",
+]  # fmt: skip
+
+
+def is_key(path: str) -> bool:
+    """Whether the configuration has this key; NAME stands for any instrument."""
+    model: Any = Config
+    for name in path.replace("instruments.NAME", "instruments").split("."):
+        fields = getattr(model, "model_fields", {})
+        if name not in fields:
+            return False
+        inner = [fields[name].annotation, *get_args(fields[name].annotation)]
+        model = next((one for one in inner if hasattr(one, "model_fields")), None)
+    return True
+
+
+def test_keys_are_looked_up_in_the_configuration() -> None:
+    assert is_key("lake.container")
+    assert is_key("instruments.NAME.prune.keep")
+    assert is_key("mail.host")
+    assert not is_key("instruments.NAME.prune.keeps")
+    assert not is_key("instruments.NAME.quiet.more")
+    assert not is_key("mails.host")
+
+
+def test_every_old_option_is_mapped_to_keys_that_exist() -> None:
+    chapter = text_of("README.md").partition("## Coming from the old scripts\n")[2]
+    chapter = chapter.partition("\n## ")[0]
+    mapped = re.findall(r"^\| (.+?) \| ", chapter, re.MULTILINE)
+    old = " ".join(mapped)
+    lacking = [one for one in OLD_OPTIONS if f"`{one}" not in old and one not in mapped]
+    assert lacking == []
+    tables = "|".join(Config.model_fields)
+    keys = re.findall(rf"`((?:{tables})\.[\w.]+)`", chapter)
+    assert len(keys) > 15
+    assert [key for key in keys if not is_key(key)] == []
 
 
 # --- the snippets of the configuration ---------------------------------------------------------

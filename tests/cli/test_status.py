@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import time
 from datetime import datetime
@@ -214,14 +215,38 @@ def test_what_the_daemon_is_worried_about_is_attention(place: Place, key: str) -
 
 
 def test_a_run_that_does_not_move_is_pointed_out(place: Place) -> None:
-    place.add(reason="no flag", age=3 * 86_400)
+    run = place.add(reason="no flag", age=3 * 86_400)
+    assert place.call("status").code == 0, "nobody has looked whether it is still written"
+    step = {"next_step": f"datalake-syncd why {run.key}", "needs_person": True}
+    with place.ledger() as ledger:
+        told_at = time.time() - 3600
+        ledger.runs.event(run.id, told_at, "run.stale", "nothing was written for 2 d", step)
     told = place.call("status")
-    assert "has not moved for 3 d" in told.out
-    place.configure()
-    place.config.write_text(
-        place.config.read_text().replace("[daemon]", '[daemon]\nstale_after = "10d"')
-    )
-    assert "has not moved" not in place.call("status").out
+    assert told.code == 1
+    assert told.out.startswith("1 instrument online; 1 run on the way, 1 not moving, none needs")
+    assert "1 h ago: nothing was written for 2 d" in told.out
+    assert f"do:   datalake-syncd why {run.key}" in told.out
+    document = place.call("status", "--json").json
+    assert document["runs"][0]["stale"] == "nothing was written for 2 d"
+    # It grows again: what was told is no longer true.
+    probe = {"probe": {"digest": "d", "since": time.time(), "at": time.time()}}
+    with place.ledger() as ledger:
+        ledger.runs.set(run, observed=probe)
+    assert place.call("status").code == 0
+
+
+def test_a_silent_instrument_is_attention(place: Place) -> None:
+    kept = {"since": 1.0, "told": 2.0, "message": "published no run for 8 d", "do": "ask the lab"}
+    with place.ledger() as ledger:
+        ledger.desk.put("silence:nextseq", json.dumps(kept))
+    told = place.call("status")
+    assert told.code == 1
+    assert "nextseq: published no run for 8 d; ask the lab" in told.out
+    document = place.call("status", "--json").json
+    assert document["instruments"][0]["silent"] == "published no run for 8 d"
+    with place.ledger() as ledger:
+        ledger.desk.put("silence:nextseq", json.dumps({"since": 1.0}))
+    assert place.call("status").code == 0
 
 
 def test_outcome_generation_and_trash_are_told(place: Place) -> None:

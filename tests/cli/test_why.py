@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -16,6 +17,7 @@ from datalake_syncd.core.model import (
     Status,
     Step,
 )
+from datalake_syncd.core.sheets import near_misses, near_sheets_key, read_sheet
 from tests.cli.conftest import RUN, Place
 
 FLAG = {
@@ -192,3 +194,60 @@ def test_an_ambiguous_name_lists_all(place: Place) -> None:
     assert told.code == 2
     assert f"hiseq/{RUN} or nextseq/{RUN}" in told.err
     assert place.call("why", f"hiseq/{RUN}").code == 0
+
+
+def test_an_attached_sheet_is_shown_with_its_problems(place: Place) -> None:
+    content = b"[Data]\nLane,Sample_ID,index\n1,S 1\x1b[31m,ACGT\n1, S2,ACGT\n"
+    report = read_sheet(content)
+    kept = {"path": f"/s/{RUN}\x1b.csv", "size": 9, "md5": "0" * 32, **report.record()}
+    place.published(sheet=kept)
+    told = place.call("why", RUN)
+    text = " ".join(told.out.split())
+    assert "\x1b" not in told.out
+    assert "SAMPLE SHEET" in told.out
+    assert f"/s/{RUN}\\x1b.csv: attached as it is" in text
+    assert "v1, 2 samples, lane 1; 3 defects, 1 remark" in text
+    for problem in report.problems:
+        assert f"- {problem}" in text
+    document = place.call("why", RUN, "--json").json
+    assert (document["sheet"]["format"], document["sheet"]["samples"]) == ("v1", 2)
+    assert document["sheet"]["problems"] == report.record()["problems"]
+    assert document["near_sheets"] == []
+    assert "2 samples" in gates(place, "publish")["sample sheet"]["found"]
+
+
+def test_only_so_many_problems_are_shown(place: Place) -> None:
+    rows = "".join(f"x{n},S {n},#REF!,T{n}, \n" for n in range(9))
+    report = read_sheet(f"[Data],x\nLane,Sample_ID,a,index,a\n{rows}[Odd\n".encode())
+    kept = {"path": "/s/x.csv", "size": 9, "md5": "0" * 32, **report.record()}
+    kept["problems"], kept["more"] = kept["problems"][:2], 31
+    place.published(sheet=kept)
+    told = place.call("why", RUN).out
+    assert told.count("\n  - ") == 2
+    assert "and 31 more problems" in told
+
+
+def test_a_sheet_that_was_attached_before_there_were_reports(place: Place) -> None:
+    place.published(sheet={"path": "/s/x.csv", "size": 9, "md5": "0" * 32})
+    assert "/s/x.csv: attached as it is" in place.call("why", RUN).out
+    place.published("other", sheet={"path": None, "size": 9, "md5": "0" * 32})
+    assert "it was in the lake already" in place.call("why", "other").out
+
+
+def test_what_looks_like_the_sheet_is_named_until_there_is_one(place: Place) -> None:
+    place.published()
+    place.published("other")
+    (miss,) = near_misses([RUN], [f"{RUN} (1)\x07.csv"])
+    with place.ledger() as ledger:
+        ledger.desk.put(near_sheets_key("nextseq"), json.dumps({RUN: [str(miss)]}))
+    told = place.call("why", RUN).out
+    assert "\x07" not in told
+    text = " ".join(told.split())
+    assert f"{RUN} (1)\\x07.csv looks like the sheet of run {RUN}" in text
+    assert f"do: if one of them is its sheet, name it {RUN}.csv" in text
+    assert place.call("why", RUN, "--json").json["near_sheets"] == [str(miss)]
+    assert "SAMPLE SHEET" not in place.call("why", "other").out
+    place.published("third", sheet={"path": "/s/x.csv", "size": 9, "md5": "0" * 32})
+    with place.ledger() as ledger:
+        ledger.desk.put(near_sheets_key("nextseq"), json.dumps({"third": [str(miss)]}))
+    assert "looks like" not in place.call("why", "third").out

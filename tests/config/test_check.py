@@ -250,6 +250,76 @@ def test_checks_go_on_beside_faults_of_single_values(faults_of: Faults) -> None:
     ]
 
 
+FOLDER = GOOD.replace('"nextseq500"', '"folder"')
+IN_FOLDER = "instruments.nextseq."
+
+
+@pytest.mark.parametrize(
+    ("line", "accepted"),
+    [
+        ('ready_file = "{name}"', '"{name}", the name of the run, with something besides'),
+        ('ready_file = "ready"', '"{name}", the name of the run, with something besides'),
+        ('ready_file = "ready/{name}"', "a name without '/': the file lies beside the run's"),
+        ('checksum_file = "sub/*.md5"', "a name without '/': the file lies in the run's folder"),
+    ],
+)
+def test_files_that_say_that_a_drop_folder_is_complete(
+    line: str, accepted: str, faults_of: Faults
+) -> None:
+    (fault,) = faults_of(("kind =", f"{line}\nkind ="), text=FOLDER)
+    assert fault.key == IN_FOLDER + line.split(" ")[0]
+    assert fault.accepted.startswith(accepted)
+
+
+def test_a_drop_folder_may_have_all_rules_at_once(load_good: Load) -> None:
+    lines = (
+        'ready_file = "{name}.ready"\nchecksum_file = "md5*.txt"\n'
+        'completion_flags = ["*.done", "COMPLETE"]\nkind ='
+    )
+    instrument = load_good(("kind =", lines), text=FOLDER).config.instruments["nextseq"]
+    assert instrument.ready_file == "{name}.ready"
+    assert instrument.checksum_file == "md5*.txt"
+    assert instrument.completion_flags == ("*.done", "COMPLETE")
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"folder"}))
+@pytest.mark.parametrize("line", ['ready_file = "{name}.ready"', 'checksum_file = "md5sum.txt"'])
+def test_only_a_drop_folder_has_files_of_that_kind(kind: str, line: str, faults_of: Faults) -> None:
+    text = GOOD.replace('"nextseq500"', f'"{kind}"')
+    key = IN_FOLDER + line.split(" ")[0]
+    (fault,) = (f for f in faults_of(("kind =", f"{line}\nkind ="), text=text) if f.key == key)
+    assert fault.found == f'is there, but kind = "{kind}" does not use it'
+
+
+@pytest.mark.parametrize("kind", ["proteomics", "metabolomics"])
+@pytest.mark.parametrize(
+    "line",
+    ['completion_flags = ["done.txt"]', 'sample_sheets = "/sheets"', 'sample_sheet = "required"'],
+)
+def test_what_never_ends_has_neither_flags_nor_sheets(
+    kind: str, line: str, faults_of: Faults, load_good: Load
+) -> None:
+    text = FOLDER.replace('"folder"', f'"{kind}"')
+    text = "\n".join(row for row in text.splitlines() if not row.startswith("sample_sheet"))
+    assert load_good(text=text).config.instruments["nextseq"].kind == kind
+    (fault,) = faults_of(("kind =", f"{line}\nkind ="), text=text)
+    assert fault.key == IN_FOLDER + line.split(" ")[0]
+
+
+@pytest.mark.parametrize("flag", ["*.done", "DONE?", "[Dd]one"])
+def test_flags_of_a_sequencer_are_names_and_no_patterns(
+    flag: str, load_good: Load, faults_of: Faults
+) -> None:
+    line = ("kind =", f'completion_flags = ["RTAComplete.txt", "{flag}"]\nkind =')
+    (fault,) = faults_of(line)
+    assert fault.key == IN_FOLDER + "completion_flags"
+    assert flag in fault.found
+    for change, text in ((line, FOLDER), (("kind =", line[1].replace(flag, "Done")), GOOD)):
+        flags = load_good(change, text=text).config.instruments["nextseq"].completion_flags
+        assert flags is not None
+        assert flags[0] == "RTAComplete.txt"
+
+
 def test_advice_is_given_without_refusing(load_good: Load) -> None:
     loaded = load_good(
         ("[lake]\n", '[lake]\nauth = "sas"\nsecret_file = "/s"\n'),

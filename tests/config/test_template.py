@@ -26,6 +26,12 @@ def uncommented(text: str) -> str:
     return re.sub(r"(?m)^#(?=\[|[a-z_]+ = )", "", text)
 
 
+def all_of_it() -> str:
+    """The file with every key in force, for the login and the kind that follow all of them."""
+    text = uncommented(starting_file()).replace('"managed-identity"', '"service-principal"')
+    return text.replace('"nextseq500"', '"folder"')
+
+
 def test_the_example_in_the_repository_is_what_init_writes(repo_root: Path) -> None:
     assert (repo_root / "config.example.toml").read_text(encoding="utf-8") == starting_file()
 
@@ -53,14 +59,14 @@ def test_the_example_explains_every_key() -> None:
 
 
 def test_all_that_is_commented_out_can_be_taken_in() -> None:
-    text = uncommented(starting_file()).replace('"managed-identity"', '"service-principal"')
+    text = all_of_it()
     config = load_text(text, Path("x"), {}).config
     assert config.mail is not None
     assert config.web is not None
 
 
 def test_what_is_commented_out_with_a_default_is_the_default() -> None:
-    text = uncommented(starting_file()).replace('"managed-identity"', '"service-principal"')
+    text = all_of_it()
     full = load_text(text, Path("x"), {}).config
     short = load_text(starting_file(), Path("x"), {}).config
     assert full.daemon == short.daemon

@@ -18,10 +18,12 @@ from azure.storage.blob import BlobProperties, ContainerClient
 
 from datalake_syncd.adapters.ledger import Ledger, Run
 from datalake_syncd.core.errors import UsageError
+from datalake_syncd.core.kinds import KINDS
 from tests.servers import AZCOPY, REPO, Azurite
 
 MISEQ = "230101_M00001_0001_000000000-AAAAA"
 NEXTSEQ = "230102_NB500001_0002_AHAAAAAAXX"
+GROWING = {name for name, kind in KINDS.items() if kind.growing is not None}
 
 
 @dataclass
@@ -96,6 +98,8 @@ class Lab:
                 f'destination = "{name}-out"',
                 'quiet = "0.2s"',
             ]
+            if kind in GROWING:
+                lines.pop(2)  # they have no sample sheets
             text += [f"[instruments.{name}]"]
             text += _merged(lines, self.settings.get(f"instruments.{name}", []))
             prune = self.settings.get(f"instruments.{name}.prune")

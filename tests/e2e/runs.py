@@ -26,7 +26,8 @@ def nextseq(number: int, **options: Any) -> NextSeqRun:
 
 
 def instrument_of(run: SequencerRun) -> str:
-    return "miseq" if isinstance(run, MiSeqRun) else "nextseq"
+    """Instruments are named after their kind, and the NextSeq 500 in short."""
+    return "nextseq" if run.kind == "nextseq500" else run.kind
 
 
 def write(lab: Lab, *runs: SequencerRun) -> None:

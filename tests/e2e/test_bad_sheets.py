@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
+from typing import Any
 
 from demo.sequencer import NextSeqRun
 from tests.e2e.lab import Lab
@@ -101,3 +104,46 @@ def test_a_sheet_folder_that_is_away_is_waited_for(lab: Lab) -> None:
     lab.call("retry", run.name)
     lab.once()
     expect_sheet(lab, run)
+
+
+V1 = "[Header]\nRun;prøve\n[Data]\nSample_ID;index\nS1;ACGT\nS2;ACGT\nS2;TTTT\n"
+ODD = {
+    # bytes, what they are, samples, what is said of them
+    1: (V1.encode("utf-16"), "v1", 2, ["UTF-16", "semicolons", "sample S2 has the index of S1"]),
+    2: (V1.replace(";", ",").encode("latin-1"), "v1", 2, ["line 6: sample S2 has the index of S1"]),
+    3: (b"PK\x03\x04 and more", "xlsx", None, ["Excel workbook"]),
+    4: (b"", "empty", 0, ["empty"]),
+    5: (b"[Data]\r\nSample_ID,index\r\nS1,ACGT\r\nS\x1b2,A\0\0", "v1", 2, ["NUL"]),
+}
+
+
+def test_sheets_that_nobody_can_use_are_attached_as_they_are_and_told(lab: Lab) -> None:
+    runs = {number: nextseq(number) for number in (*ODD, 9)}
+    write(lab, *runs.values())
+    for number, (content, *_) in ODD.items():
+        (lab.sheets("nextseq") / f"{runs[number].name}.csv").write_bytes(content)
+    (lab.sheets("nextseq") / f"{runs[9].name}.csv").write_bytes(SHEET)
+    log = lab.once()
+    for number, (content, kind, samples, words) in ODD.items():
+        run = runs[number]
+        sheet = row_of(lab, run).sheet or {}
+        assert (sheet["format"], sheet["samples"]) == (kind, samples), sheet
+        expect_sheet(lab, run, len(content))
+        assert lab.read(f"nextseq-out/{run.name}/SampleSheet.csv") == content
+        assert sheet["md5"] == hashlib.md5(content, usedforsecurity=False).hexdigest()
+        (attached,) = lines(log, run, "sheet.attached")
+        assert (attached["level"], attached["samples"]) == ("INFO", samples)
+        (told,) = lines(log, run, "sheet.problems")
+        assert told["level"] == "WARNING"
+        why = json.loads(lab.call("why", run.name, "--json").stdout)["sheet"]["problems"]
+        for text in words:
+            assert text in told["message"]
+            assert any(text in f"line {one['line']}: {one['text']}" for one in why), why
+    assert lines(log, runs[9], "sheet.attached")[0]["message"].endswith("v1, 1 sample")
+    assert lines(log, runs[9], "sheet.problems") == []
+    assert [line for line in log if line["level"] == "ERROR"] == []
+
+
+def lines(log: list[dict[str, Any]], run: NextSeqRun, event: str) -> list[dict[str, Any]]:
+    key = f"nextseq/{run.name}"
+    return [line for line in log if line["event"] == event and line.get("run") == key]

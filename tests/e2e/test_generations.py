@@ -48,6 +48,65 @@ def test_a_published_run_that_changes_becomes_the_next_generation(lab: Lab) -> N
     assert kept == [files["RunInfo.xml"]], "what was proven stays as a snapshot"
 
 
+def test_flags_that_are_touched_again_alone_change_nothing(lab: Lab) -> None:
+    files = published(lab)
+    before = {name: blob.etag for name, blob in lab.blobs().items()}
+    flags = [name for name in files if name.endswith("omplete.txt")]
+    assert "RTAComplete.txt" in flags
+    for name in flags:
+        (lab.source() / MISEQ / name).touch()
+    with lab.daemon(SYNCD_LOOK_AGAIN="1") as daemon:
+        lab.wait_for(
+            lambda: daemon.lines("run.published"), told="looked at, and published as it is"
+        )
+        lab.wait_for(lambda: lab.the_run().status == "finished")
+        assert [line["files_sent"] for line in daemon.lines("transfer.finished")] == [0]
+        assert len(daemon.lines("run.changed")) == 1, "known as it is now"
+    assert {name: blob.etag for name, blob in lab.blobs().items()} == before
+    assert lab.the_run().generation == 1
+
+
+def test_an_analysis_that_is_queued_again_is_the_next_generation(lab: Lab) -> None:
+    run = MiSeqRun(MISEQ, analysis="done")
+    folder = run.write_all(lab.source())
+    lab.once()
+    files = run.files()
+    before = {name: blob.etag for name, blob in lab.blobs(name_starts_with=f"{OUT}/").items()}
+    (fastq, *_) = [path for path in files if path.endswith(".fastq.gz")]
+    changed = {
+        fastq: files[fastq][::-1],
+        "QueuedForAnalysis.txt": files["QueuedForAnalysis.txt"] + b" ",
+        "CompletedJobInfo.xml": files["CompletedJobInfo.xml"] + b"\n",
+    }
+    new = {"Data/Intensities/BaseCalls/Alignment_2/Summary.xml": b"<Summary/>"}
+    (folder / "CompletedJobInfo.xml").unlink()
+    with lab.daemon(SYNCD_LOOK_AGAIN="1"):
+        for path, data in {**new, **changed}.items():
+            if path == "CompletedJobInfo.xml":
+                lab.wait_for(lambda: "local analysis" in (lab.the_run().reason or ""))
+                assert lab.the_run().generation == 1, "it waits for the analysis to end"
+            place = folder / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
+        lab.wait_published(gen=2)
+    assert lab.the_run().generation == 2
+    lab.expect_in_lake({**files, **changed, **new}, OUT)
+    after = {name: blob.etag for name, blob in lab.blobs(name_starts_with=f"{OUT}/").items()}
+    rest = {f"{OUT}/{path}" for path in files if path not in changed}
+    assert all(after[name] == before[name] for name in rest), "only what changed is sent"
+    kept = {
+        blob.name: lab.client.get_blob_client(blob.name, snapshot=blob.snapshot)
+        for blob in lab.client.list_blobs(name_starts_with=f"{OUT}/", include=["snapshots"])
+        if blob.snapshot
+    }
+    assert {name: blob.download_blob().readall() for name, blob in kept.items()} == {
+        f"{OUT}/{path}": files[path] for path in changed
+    }
+    assert set(manifest(lab)) == {*files, *new}
+    assert b"# generation: 2\n" in lab.read(f"{OUT}.md5")
+    assert b"generation: 2\n" in lab.read(f"{OUT}.sync")
+
+
 def test_a_failed_first_try_gives_no_right_to_overwrite_somebody_else(lab: Lab) -> None:
     """Our azcopy failed; meanwhile somebody publishes another run under that name."""
     MiSeqRun(MISEQ).write_all(lab.source())

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import time
+from typing import Any
+
 from demo.sequencer import MiSeqRun
 from tests.e2e.lab import MISEQ, NEXTSEQ, Lab, tree_of
 
@@ -80,6 +84,8 @@ def test_a_late_sheet_is_attached_after_publishing_and_an_edited_one_again(lab: 
         edited = SHEET + b"one-more\n"
         (lab.sheets() / f"{MISEQ}.csv").write_bytes(edited)
         lab.wait_published(gen=3)
+    sheet = lab.the_run().sheet or {}
+    assert (sheet["format"], sheet["samples"]) == ("v1", 2), "the report is about the new one"
     assert lab.read(f"{OUT}/SampleSheet.csv") == edited
     snapshots = [
         lab.client.get_blob_client(blob.name, snapshot=blob.snapshot).download_blob().readall()
@@ -143,6 +149,57 @@ def test_a_late_sheet_while_the_run_is_in_the_trash_harms_nothing(lab: Lab) -> N
     assert "prune.rescued" not in lab.events()
     files["SampleSheet.instrument.csv"] = files.pop("SampleSheet.csv")
     lab.expect_in_lake({**files, "SampleSheet.csv": SHEET}, OUT)
+
+
+def test_what_looks_like_the_sheet_is_told_once_and_never_attached(lab: Lab) -> None:
+    files = write_run(lab)
+    other = "230103_M00001_0003_000000000-CCCCC"
+    write_run(lab, name=other)
+    (lab.sheets() / "2023").mkdir()
+    near = [f"{MISEQ} (1).csv", f"2023/{MISEQ}.xlsx"]
+    for name in (*near, f"~${MISEQ}.csv", f"~${other}.csv", "template.csv"):
+        (lab.sheets() / name).write_bytes(SHEET)
+    log = lab.once() + lab.once()
+    told = [line for line in log if line["event"] == "sheet.near-miss"]
+    assert [(line["level"], line["run"]) for line in told] == [("WARNING", f"miseq/{MISEQ}")]
+    assert all(name in told[0]["message"] for name in near)
+    assert "~$" not in told[0]["message"]
+    assert f"name it {MISEQ}.csv" in told[0]["next_step"]
+    lab.expect_in_lake(files, OUT)
+    assert lab.the_run().sheet is None
+    assert f"{OUT}/SampleSheet.csv" not in lab.blobs()
+    why = json.loads(lab.call("why", MISEQ, "--json").stdout)
+    assert len(why["near_sheets"]) == 3, "what a program left is named, but wakes nobody"
+
+    # A new one is told, and all of them again after stale_after.
+    (lab.sheets() / f"{MISEQ[:-1]}B.csv").write_bytes(SHEET)
+    assert "1 character differs" in the_near_miss(lab.once())["message"]
+    lab.configure(daemon=['stale_after = "1s"'])
+    time.sleep(1.1)
+    assert near[0] in the_near_miss(lab.once())["message"]
+
+    # Named as it should be it is attached, and nothing more is said of the others.
+    (lab.sheets() / near[0]).rename(lab.sheets() / f"{MISEQ}.csv")
+    log = lab.once()
+    assert not [line for line in log if line["event"] == "sheet.near-miss"]
+    assert lab.read(f"{OUT}/SampleSheet.csv") == SHEET
+    assert json.loads(lab.call("why", MISEQ, "--json").stdout)["near_sheets"] == []
+
+
+def the_near_miss(log: list[dict[str, Any]]) -> dict[str, Any]:
+    (line,) = [line for line in log if line["event"] == "sheet.near-miss"]
+    return line
+
+
+def test_who_waits_for_a_required_sheet_names_what_looks_like_it(lab: Lab) -> None:
+    write_run(lab)
+    lab.configure(instruments__miseq=['sample_sheet = "required"'])
+    (lab.sheets() / f"{MISEQ}.CSV").write_bytes(SHEET)
+    lab.once(expect=None)
+    assert f"what looks like it: {MISEQ}.CSV (upper and lower case differ)" in (
+        lab.the_run().reason or ""
+    )
+    assert f"{OUT}.sync" not in lab.blobs()
 
 
 def test_sheets_of_nobody_are_left_alone(lab: Lab) -> None:

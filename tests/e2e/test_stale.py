@@ -1,0 +1,187 @@
+"""Nothing waits silently: stale runs, lonely sheets, missing sheets and silent instruments."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from tests.e2e.lab import Daemon, Lab
+from tests.e2e.runs import (
+    expect_published,
+    expect_stopped,
+    folder_of,
+    go_on,
+    miseq,
+    nextseq,
+    row_of,
+    write,
+)
+
+STATUS = "RunCompletionStatus.xml"
+SOON = ['scan_interval = "0.3s"', 'stale_after = "2s"']
+
+
+def told_of(lines: list[dict[str, Any]], run: str) -> list[dict[str, Any]]:
+    return [line for line in lines if line["event"] == "run.stale" and line["run"] == run]
+
+
+def wait_told(lab: Lab, daemon: Daemon, run: str, times: int) -> list[dict[str, Any]]:
+    lab.wait_for(lambda: len(told_of(daemon.lines(), run)) >= times, told=f"{run} {times} times")
+    return told_of(daemon.lines(), run)
+
+
+def test_a_crashed_run_is_told_once_a_period_and_one_that_is_written_never(lab: Lab) -> None:
+    crashed, half, writing = miseq(1, no_flags=True), nextseq(2), miseq(3, no_flags=True)
+    lab.configure(daemon=SOON)
+    write(lab, crashed, half, writing)
+    (folder_of(lab, half) / STATUS).unlink()
+    log = folder_of(lab, writing) / "RTALogs.tsv"
+    began = time.monotonic()
+    with lab.daemon() as daemon:
+        while len(told_of(daemon.lines(), f"miseq/{crashed.name}")) < 2:
+            with log.open("a") as file:
+                file.write("one more cycle\n")
+            time.sleep(0.2)
+            assert time.monotonic() - began < 30
+        assert time.monotonic() - began > 4, "twice in less than two periods"
+        assert not told_of(daemon.lines(), f"miseq/{writing.name}"), "it was being written"
+        first = told_of(daemon.lines(), f"miseq/{crashed.name}")[0]
+        assert first["level"] == "ERROR"
+        assert "no flag says that it ended" in first["message"]
+        assert "RTAComplete.txt" in first["message"]
+        assert first["next_step"].endswith(f"datalake-syncd release miseq/{crashed.name}")
+        (other, *_) = wait_told(lab, daemon, f"nextseq/{half.name}", 1)
+        assert "there: RTAComplete.txt; missing: RunCompletionStatus.xml" in other["message"]
+        # Now the instrument stops in the middle of this one too.
+        (stopped, *_) = wait_told(lab, daemon, f"miseq/{writing.name}", 1)
+        assert "nothing was written for 2" in stopped["message"]
+    row = row_of(lab, crashed)
+    assert (row.done, row.status) == ("sighted", "waiting")
+    page = lab.call("status", expect=None).stdout
+    assert "nothing was written for" in page
+    assert f"release miseq/{crashed.name}" in page
+    why = lab.call("why", crashed.name, expect=None).stdout
+    assert "run.stale: nothing was written for" in why
+
+
+def test_what_was_told_is_not_told_again_by_a_restart_or_by_cron(lab: Lab) -> None:
+    crashed = miseq(1, no_flags=True)
+    key = f"miseq/{crashed.name}"
+    lab.configure(daemon=['stale_after = "3s"'])
+    write(lab, crashed)
+    assert not told_of(lab.once(), key)
+    time.sleep(3.2)
+    assert len(told_of(lab.once(), key)) == 1, "the count goes on while nobody runs"
+    assert not told_of(lab.once(), key)
+    with lab.daemon() as daemon:
+        lab.wait_for(lambda: daemon.lines("service.started"))
+        time.sleep(0.5)
+        assert not told_of(daemon.lines(), key)
+    time.sleep(2.5)
+    assert len(told_of(lab.once(), key)) == 1
+    # It was written to while nobody looked: nothing is told that is not true.
+    time.sleep(3.2)
+    (folder_of(lab, crashed) / "late.txt").write_text("alive")
+    assert not told_of(lab.once(), key)
+
+
+def test_a_crashed_run_can_be_carried_as_it_is_by_a_persons_word(lab: Lab) -> None:
+    lab.configure(daemon=SOON)
+    crashed, young = miseq(1, no_flags=True), miseq(2, no_flags=True)
+    write(lab, crashed)
+    with lab.daemon() as daemon:
+        wait_told(lab, daemon, f"miseq/{crashed.name}", 1)
+        write(lab, young)
+        lab.wait_for(lambda: lab.run(young.name) is not None)
+        refused = lab.call("release", young.name, expect=None)
+        assert refused.returncode != 0, "nobody said yet that this one hangs"
+        lab.call("release", crashed.name)
+        lab.wait_published(crashed.name)
+        lab.wait_for(lambda: row_of(lab, crashed).status == "finished")
+    expect_published(lab, crashed, "unknown")
+    expect_stopped(lab, young, "waiting", "RTAComplete.txt")
+
+
+def test_a_required_sheet_that_does_not_come_is_told_with_its_place(lab: Lab) -> None:
+    lab.configure(daemon=SOON, instruments__miseq=['sample_sheet = "required"'])
+    run = miseq(1)
+    write(lab, run)
+    with lab.daemon() as daemon:
+        (line, *_) = wait_told(lab, daemon, f"miseq/{run.name}", 1)
+        assert f"{run.name}.csv is required and not yet in {lab.sheets()}" in line["message"]
+        assert f"put the sheet there: {lab.sheets()}/{run.name}.csv" in line["next_step"]
+        assert line["level"] == "ERROR"
+        (lab.sheets() / f"{run.name}.csv").write_bytes(run.sample_sheet())
+        lab.wait_published(run.name)
+
+
+def test_sheets_without_a_run_are_told_together_and_forgotten_when_it_comes(lab: Lab) -> None:
+    lab.configure(daemon=SOON)
+    early, typo = miseq(1), "230101_M00001_9999_000000000-TYPO.csv"
+    (lab.sheets() / "2020").mkdir()
+    (lab.sheets() / f"{early.name}.csv").write_bytes(early.sample_sheet())
+    (lab.sheets() / "2020" / typo).write_bytes(early.sample_sheet())
+    history = lab.sheets() / "140101_M00001_0001_000000000-AAAAA.csv"
+    history.write_bytes(early.sample_sheet())
+    os.utime(history, (1_400_000_000, 1_400_000_000))
+    with lab.daemon() as daemon:
+        lab.wait_for(lambda: daemon.lines("sheets.lonely"), told="lonely sheets")
+        (line, *_) = daemon.lines("sheets.lonely")
+        assert line["message"].startswith("2 sample sheets belong to no known run")
+        assert typo in line["message"]
+        assert f"{early.name}.csv" in line["message"]
+        assert history.name not in line["message"]
+        assert line["level"] == "WARNING"
+        write(lab, early)
+        lab.wait_published(early.name)
+        lab.wait_for(
+            lambda: daemon.lines("sheets.lonely")[-1]["message"].startswith("1 sample sheet "),
+            told="the one that is left",
+        )
+        assert typo in daemon.lines("sheets.lonely")[-1]["message"]
+        assert {line["instrument"] for line in daemon.lines("sheets.lonely")} == {"miseq"}
+
+
+def test_an_instrument_that_publishes_nothing_is_told_once_a_period(lab: Lab) -> None:
+    lab.configure(
+        daemon=['scan_interval = "0.3s"'],
+        instruments__miseq=['max_silence = "3s"'],
+        instruments__nextseq=['max_silence = "1h"'],
+    )
+    with lab.daemon() as daemon:
+        lab.wait_for(lambda: daemon.lines("instrument.silent"), told="silent")
+        (line, *_) = daemon.lines("instrument.silent")
+        assert (line["instrument"], line["level"]) == ("miseq", "ERROR")
+        assert "since it was first looked at" in line["message"]
+        run = miseq(1)
+        write(lab, run)
+        lab.wait_published(run.name)
+        lab.source().rename(lab.root / "aside")
+        lab.wait_for(lambda: len(daemon.lines("instrument.silent")) > 1, told="silent again")
+        line = daemon.lines("instrument.silent")[-1]
+        assert run.name in line["message"]
+        assert "offline" in line["message"]
+        assert "not there" in line["message"]
+        told = [one["instrument"] for one in daemon.lines("instrument.silent")]
+    page = lab.call("status", expect=1).stdout
+    assert "miseq: published no run for" in page
+    assert set(told) == {"miseq"}
+    assert not [line for line in lab.once(expect=1) if line["event"] == "config.unused"]
+
+
+def test_a_held_run_is_no_alarm_and_a_blocked_one_is_told_again(lab: Lab) -> None:
+    lab.configure(daemon=SOON)
+    odd, held = nextseq(1, outcome="CompletedSomehow"), miseq(2, no_flags=True)
+    write(lab, odd, held)
+    with lab.daemon() as daemon:
+        lab.wait_for(lambda: lab.run(held.name) is not None)
+        lab.call("hold", held.name, "--reason", "asked the lab")
+        (line, *_) = wait_told(lab, daemon, f"miseq/{held.name}", 1)
+        assert line["level"] == "WARNING"
+        assert "asked the lab" in line["message"]
+        again = wait_told(lab, daemon, f"nextseq/{odd.name}", 2)
+        assert all("unknown status" in line["message"] for line in again)
+        assert f"release nextseq/{odd.name}" in again[0]["next_step"]
+        assert len(daemon.lines("run.blocked")) == 1
+    go_on(lab)
