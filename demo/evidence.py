@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,13 +42,17 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class InLake:
-    """One blob as it was listed, and its bytes as they were fetched."""
+    """One blob as it was listed, and its bytes as they were fetched.
+
+    ``snapshots`` is how often it was overwritten, as far as the lake knows.
+    """
 
     name: str
     content: bytes
     stored_md5: str
     etag: str
     modified: datetime
+    snapshots: int = 0
 
 
 Lake = Mapping[str, InLake]
@@ -55,7 +60,13 @@ Lake = Mapping[str, InLake]
 
 def fetch(container: ContainerClient) -> dict[str, InLake]:
     """Every blob of the container by its name, with its bytes."""
-    return {blob.name: _fetched(container, blob) for blob in container.list_blobs()}
+    listed = list(container.list_blobs(include=["snapshots"]))
+    snapshots = Counter(blob.name for blob in listed if blob.snapshot)
+    return {
+        blob.name: _fetched(container, blob, snapshots[blob.name])
+        for blob in listed
+        if not blob.snapshot
+    }
 
 
 def etags(container: ContainerClient, prefix: str) -> dict[str, str]:
@@ -63,11 +74,11 @@ def etags(container: ContainerClient, prefix: str) -> dict[str, str]:
     return {blob.name: str(blob.etag) for blob in container.list_blobs(name_starts_with=prefix)}
 
 
-def _fetched(container: ContainerClient, blob: BlobProperties) -> InLake:
+def _fetched(container: ContainerClient, blob: BlobProperties, snapshots: int) -> InLake:
     stored = blob.content_settings.content_md5
     content = container.download_blob(blob.name).readall()
     md5 = bytes(stored).hex() if stored else ""
-    return InLake(blob.name, content, md5, str(blob.etag), blob.last_modified)
+    return InLake(blob.name, content, md5, str(blob.etag), blob.last_modified, snapshots)
 
 
 def claims(
@@ -128,6 +139,10 @@ def _run_claims(act: RunAct, lake: Lake, before: Mapping[str, str] | None) -> It
 def _project_claims(
     act: ProjectAct, lake: Lake, before: Mapping[str, str] | None
 ) -> Iterator[Claim]:
+    yield _claim(
+        f"{act.in_lake_as}: each file was sent once, when it had stopped growing",
+        lambda: _sent_once(act, lake),
+    )
     yield _claim(
         f"{act.in_lake_as}: {READY} was written after both workbooks",
         lambda: _ready(act, lake),
@@ -217,6 +232,13 @@ def _compared(act: RunAct, lake: Lake, name: str, faults: list[str]) -> int:
         if blob is None or f"{zlib.crc32(blob.content):08x}" != checksum:
             faults.append(f"{at} is not what {name} lists")
     return len(lines)
+
+
+def _sent_once(act: ProjectAct, lake: Lake) -> Iterator[str]:
+    for path in act.in_lake():
+        blob = lake.get(f"{act.prefix}/{path}")
+        if blob is not None and blob.snapshots:
+            yield f"{path} was overwritten"
 
 
 def _ready(act: ProjectAct, lake: Lake) -> Iterator[str]:

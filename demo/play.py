@@ -90,16 +90,19 @@ class Play:
         goes_on = f"; its own analysis goes on in {ANALYSIS}" if act.analysis_is_late else ""
         self._say(act.title, f"is done: its last file is {act.last_flag}{goes_on}")
         if act.sheet_is_late:
-            self._wait_until(act, lambda service: service.published_at is not None)
+            self._wait_until(act, lambda run: run.published_at is not None)
             self._pause(_SECONDS_PER_CYCLE)
         _put(self._folders.sheets / f"{run.name}.csv", act.sheet)
         when = ", late: its run is published already" if act.sheet_is_late else ""
         self._say("lab", f"brings the {act.title} sample sheet{when}")
         if act.analysis_is_late:
-            waiting = self._wait_until(
-                act, lambda service: f"flag {ANALYSIS_FLAG}: not there" in (service.reason or "")
+            waits = f"flag {ANALYSIS_FLAG}: not there"
+            # Or it does not wait for it; that it has sent something then is found out below.
+            seen = self._wait_until(
+                act, lambda run: waits in (run.reason or "") or run.done is not Step.SIGHTED
             )
-            self._say(act.instrument, f"run.waiting: {waiting.reason}")
+            if seen.done is Step.SIGHTED:
+                self._say(act.instrument, f"run.waiting: {seen.reason}")
             self._pause(_SECONDS_OF_ANALYSIS)
             self.before[act.instrument] = self._look_at_lake(act.prefix)
             (source / run.name / ANALYSIS_FLAG).touch()
@@ -120,7 +123,7 @@ class Play:
         for name, content in {**project.results, **project.metadata}.items():
             _put(folder / name, content)
         files = len(act.on_disk()) - 1
-        self._wait_until(act, lambda service: service.files == files and at_rest(service))
+        self._wait_until(act, lambda run: run.files == files and at_rest(run))
         self.before[act.instrument] = there = self._look_at_lake(act.prefix)
         if f"{act.prefix}/{READY}" in there:
             self._say("demo", f"{act.prefix}/{READY} is in the lake: both workbooks may be read")

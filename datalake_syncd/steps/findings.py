@@ -10,7 +10,7 @@ from datalake_syncd.adapters.failpoints import FailPoint, reach
 from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.core.durations import format_bytes
 from datalake_syncd.core.kinds import KINDS
-from datalake_syncd.core.kinds.placing import ONE_NAME_EACH
+from datalake_syncd.core.kinds.massspec.placing import ONE_NAME_EACH
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.core.names import escape, escape_once
 from datalake_syncd.steps.context import lake_id

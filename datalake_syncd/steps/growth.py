@@ -16,7 +16,7 @@ from datalake_syncd.adapters.azcopy import source_root_problem
 from datalake_syncd.core.durations import format_bytes, format_duration
 from datalake_syncd.core.errors import SourceChanged
 from datalake_syncd.core.kinds.growing import Arrangement, GrowingLayout, Placed, SeenFile
-from datalake_syncd.core.kinds.placing import ONE_NAME_EACH
+from datalake_syncd.core.kinds.massspec.placing import ONE_NAME_EACH
 from datalake_syncd.core.model import (
     Assessment,
     FileEntry,

@@ -14,8 +14,8 @@ from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.core.durations import iso
 from datalake_syncd.core.errors import SyncdError
+from datalake_syncd.core.kinds.illumina.runinfo import read_run_info
 from datalake_syncd.core.kinds.kind import TopFolder
-from datalake_syncd.core.kinds.runinfo import read_run_info
 from datalake_syncd.core.model import Assessment, Gate, Status, Step
 from datalake_syncd.core.names import escape
 from datalake_syncd.steps.context import Context

@@ -70,7 +70,8 @@ def test_what_programs_leave_behind_is_quiet(file: str) -> None:
         "230101.csv",
         f"{RUN[:-3]}BCD.csv",  # three characters
         f"x{RUN[1:-2]}BC.csv",
-        f"A{RUN}_v2.csv",
+        f"A{RUN}_v2.csv",  # the name of another run
+        f"{RUN}A_v2.csv",
         "\udce6.csv",
         "",
         ".csv",

@@ -11,7 +11,6 @@ from tests.e2e.runs import (
     expect_published,
     expect_stopped,
     folder_of,
-    go_on,
     miseq,
     nextseq,
     row_of,
@@ -184,4 +183,34 @@ def test_a_held_run_is_no_alarm_and_a_blocked_one_is_told_again(lab: Lab) -> Non
         assert all("unknown status" in line["message"] for line in again)
         assert f"release nextseq/{odd.name}" in again[0]["next_step"]
         assert len(daemon.lines("run.blocked")) == 1
-    go_on(lab)
+    # An instrument that is taken out leaves its unfinished runs to nobody: told, as no alarm.
+    del lab.kinds["nextseq"]
+    lab.configure()
+    time.sleep(2.2)
+    (line,) = told_of(lab.once(expect=None), f"nextseq/{odd.name}")
+    assert line["level"] == "WARNING"
+    assert "no longer in the configuration" in line["message"]
+
+
+def test_a_unit_that_is_never_whole_is_told_and_what_is_written_is_not(lab: Lab) -> None:
+    lab.kinds = {"prot": "proteomics"}
+    lab.source("prot").mkdir(parents=True)
+    lab.configure(daemon=SOON)
+    project = lab.source("prot") / "prot0001"
+    (project / "broken.raw").mkdir(parents=True)
+    (project / "broken.raw" / "_FUNC001.DAT").write_bytes(b"half")
+    (project / "good.raw").write_bytes(b"whole")
+    (lab.source("prot") / "prot0002").mkdir()
+    began = time.monotonic()
+    with lab.daemon() as daemon:
+        lab.wait_published("prot0001", "prot")
+        while time.monotonic() - began < 5:
+            with (project / "broken.raw" / "_FUNC001.DAT").open("ab") as file:
+                file.write(b"more")
+            time.sleep(0.2)
+        assert not daemon.lines("run.stale"), "it was being written"
+        (line, *_) = wait_told(lab, daemon, "prot/prot0001", 1)
+        assert "keeps something back" in line["message"]
+        assert "broken.raw" in line["message"]
+        assert not told_of(daemon.lines(), "prot/prot0002"), "an empty project waits for nothing"
+    assert "broken.raw" in lab.call("status", expect=1).stdout

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from datalake_syncd.core.kinds.folder import FOLDER
-from datalake_syncd.core.kinds.illumina_family import (
+from datalake_syncd.core.kinds.illumina.family import (
     HISEQ2500,
     HISEQX,
     ISEQ,
@@ -25,10 +25,10 @@ from datalake_syncd.core.kinds.kind import (
     StructureCheck,
     TopFolder,
 )
-from datalake_syncd.core.kinds.metabolomics import METABOLOMICS
+from datalake_syncd.core.kinds.massspec.metabolomics import METABOLOMICS
+from datalake_syncd.core.kinds.massspec.proteomics import PROTEOMICS
 from datalake_syncd.core.kinds.nanopore import NANOPORE
 from datalake_syncd.core.kinds.pacbio import PACBIO
-from datalake_syncd.core.kinds.proteomics import PROTEOMICS
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from datalake_syncd.core.kinds import KINDS, Kind, TopFolder
-from datalake_syncd.core.kinds.illumina_family import MISEQ, NEXTSEQ500
+from datalake_syncd.core.kinds.illumina.family import MISEQ, NEXTSEQ500
 from datalake_syncd.core.model import Assessment, Gate, Outcome
 from demo.sequencer import MODELS, MiSeqRun, NextSeqRun, SequencerRun
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datalake_syncd.core.kinds import KINDS
-from datalake_syncd.core.kinds.runstatus import outcome_of
+from datalake_syncd.core.kinds.illumina.runstatus import outcome_of
 from datalake_syncd.core.model import Outcome
 from demo.sequencer import NovaSeqXRun
 from tests.illumina import (

@@ -8,10 +8,10 @@ import pytest
 
 from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.kinds.checksums import read_crc_manifest
-from datalake_syncd.core.kinds.illumina_family import NEXTSEQ500
-from datalake_syncd.core.kinds.runinfo import IlluminaFacts, read_run_info
-from datalake_syncd.core.kinds.runparameters import read_run_parameters
-from datalake_syncd.core.kinds.runstatus import read_job_info, read_run_status
+from datalake_syncd.core.kinds.illumina.family import NEXTSEQ500
+from datalake_syncd.core.kinds.illumina.runinfo import IlluminaFacts, read_run_info
+from datalake_syncd.core.kinds.illumina.runparameters import read_run_parameters
+from datalake_syncd.core.kinds.illumina.runstatus import read_job_info, read_run_status
 from datalake_syncd.core.model import Outcome
 from tests.illumina import assess
 

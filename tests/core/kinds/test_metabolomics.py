@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from datalake_syncd.core.kinds import KINDS, TopFolder
 from datalake_syncd.core.kinds.growing import Arrangement, SeenFile
-from datalake_syncd.core.kinds.metabolomics import MetabolomicsLayout
+from datalake_syncd.core.kinds.massspec.metabolomics import MetabolomicsLayout
 from datalake_syncd.core.model import Gate, Outcome, RunFacts
 from demo.massspec import Acquisition, MetabolomicsSample
 from tests.core.looks import ANY_NAME, HOUR, seen, trees

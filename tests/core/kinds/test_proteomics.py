@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from datalake_syncd.core.kinds import KINDS, TopFolder
 from datalake_syncd.core.kinds.growing import Arrangement, ReadyMarker, SeenFile
-from datalake_syncd.core.kinds.proteomics import ProteomicsLayout, lake_path
+from datalake_syncd.core.kinds.massspec.proteomics import ProteomicsLayout, lake_path
 from datalake_syncd.core.model import Gate, Oddity, Outcome, RunFacts
 from datalake_syncd.core.names import escape
 from demo.massspec import Acquisition, ProteomicsProject

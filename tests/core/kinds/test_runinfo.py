@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from datalake_syncd.core.kinds.runinfo import (
+from datalake_syncd.core.kinds.illumina.runinfo import (
     IlluminaFacts,
     merge,
     read_run_info,

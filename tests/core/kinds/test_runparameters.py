@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from datalake_syncd.core.kinds.runinfo import IlluminaFacts
-from datalake_syncd.core.kinds.runparameters import read_run_parameters
+from datalake_syncd.core.kinds.illumina.runinfo import IlluminaFacts
+from datalake_syncd.core.kinds.illumina.runparameters import read_run_parameters
 
 
 def facts_of(inside: str) -> IlluminaFacts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from datalake_syncd.core.kinds.runstatus import (
+from datalake_syncd.core.kinds.illumina.runstatus import (
     RunEnd,
     outcome_of,
     read_job_info,

@@ -10,8 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datalake_syncd.core.kinds.runinfo import IlluminaFacts
-from datalake_syncd.core.kinds.structure import BGZF, CBCL, TILES, CycleCheck, Layout, check_of
+from datalake_syncd.core.kinds.illumina.runinfo import IlluminaFacts
+from datalake_syncd.core.kinds.illumina.structure import (
+    BGZF,
+    CBCL,
+    TILES,
+    CycleCheck,
+    Layout,
+    check_of,
+)
 from datalake_syncd.core.model import RunFacts
 from demo.sequencer import MiSeqRun, NextSeqRun
 

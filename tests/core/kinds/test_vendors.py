@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datalake_syncd.core.kinds.growing import SeenFile
-from datalake_syncd.core.kinds.vendors import Unit, Vendor, failed_acquisitions, units
+from datalake_syncd.core.kinds.massspec.vendors import Unit, Vendor, failed_acquisitions, units
 from demo.massspec import Acquisition, finished
 from tests.core.looks import ANY_NAME, HOUR, seen, trees
 

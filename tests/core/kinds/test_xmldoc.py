@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datalake_syncd.core.kinds import MAX_METADATA_BYTES
-from datalake_syncd.core.kinds.runinfo import Described, read_run_info
-from datalake_syncd.core.kinds.runparameters import read_run_parameters
-from datalake_syncd.core.kinds.runstatus import RunEnd, read_job_info, read_run_status
-from datalake_syncd.core.kinds.xmldoc import one_line, read_xml
+from datalake_syncd.core.kinds.illumina.runinfo import Described, read_run_info
+from datalake_syncd.core.kinds.illumina.runparameters import read_run_parameters
+from datalake_syncd.core.kinds.illumina.runstatus import RunEnd, read_job_info, read_run_status
+from datalake_syncd.core.kinds.illumina.xmldoc import one_line, read_xml
 from datalake_syncd.core.model import Outcome
 from demo import runfiles
 from tests.illumina import KINDS_WITH_STATUS, NAMES, run_of

@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from datalake_syncd.core.kinds.illumina.runinfo import IlluminaFacts
+from datalake_syncd.core.kinds.illumina.runstatus import outcome_of
 from datalake_syncd.core.kinds.kind import StructureCheck
-from datalake_syncd.core.kinds.runinfo import IlluminaFacts
-from datalake_syncd.core.kinds.runstatus import outcome_of
 from datalake_syncd.core.model import Outcome, RunFacts
 
 # Beyond any instrument (8 lanes, 650 cycles): a RunInfo.xml that says more is not believed,

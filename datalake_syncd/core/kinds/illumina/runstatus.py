@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from datalake_syncd.core.kinds.runinfo import sum_cycles, sum_read_cycles
-from datalake_syncd.core.kinds.xmldoc import (
+from datalake_syncd.core.kinds.illumina.runinfo import sum_cycles, sum_read_cycles
+from datalake_syncd.core.kinds.illumina.xmldoc import (
     child,
     local_name,
     one_line,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from datalake_syncd.core.kinds.growing import Arrangement, GrowingLayout, Pending, Placed
 from datalake_syncd.core.kinds.kind import Kind, StructureCheck, TopFolder
-from datalake_syncd.core.kinds.vendors import Unit, failed_acquisitions
+from datalake_syncd.core.kinds.massspec.vendors import Unit, failed_acquisitions
 from datalake_syncd.core.model import Assessment, Gate, Outcome, RunFacts
 from datalake_syncd.core.names import escape
 

@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from datalake_syncd.core.durations import HOUR
-from datalake_syncd.core.kinds import placing, vendors
 from datalake_syncd.core.kinds.growing import Arrangement, Pending, Placed, SeenFile
-from datalake_syncd.core.kinds.vendors import Unit, Vendor
+from datalake_syncd.core.kinds.massspec import placing, vendors
+from datalake_syncd.core.kinds.massspec.vendors import Unit, Vendor
 from datalake_syncd.core.model import Oddity
 from datalake_syncd.core.names import escape
 

@@ -6,14 +6,14 @@ an hour before the last base calls are.
 
 from __future__ import annotations
 
-from datalake_syncd.core.kinds.illumina import (
+from datalake_syncd.core.kinds.illumina.rules import (
     COPY_COMPLETE,
     RTA_COMPLETE,
     RUN_STATUS,
     Rules,
     illumina_kind,
 )
-from datalake_syncd.core.kinds.structure import BGZF, CBCL, TILES
+from datalake_syncd.core.kinds.illumina.structure import BGZF, CBCL, TILES
 
 # Some generations of the control software of these write CopyComplete.txt, others do not.
 _LEARNED = (COPY_COMPLETE,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from xml.etree.ElementTree import Element
 
-from datalake_syncd.core.kinds.runinfo import (
+from datalake_syncd.core.kinds.illumina.runinfo import (
     Described,
     IlluminaFacts,
     sum_all,
@@ -13,7 +13,7 @@ from datalake_syncd.core.kinds.runinfo import (
     sum_inner_cycles,
     sum_read_cycles,
 )
-from datalake_syncd.core.kinds.xmldoc import (
+from datalake_syncd.core.kinds.illumina.xmldoc import (
     child,
     local_name,
     read_xml,

@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from datalake_syncd.core.durations import DAY
-from datalake_syncd.core.kinds import placing, vendors
 from datalake_syncd.core.kinds.growing import Arrangement, Placed, ReadyMarker, SeenFile
-from datalake_syncd.core.kinds.vendors import Unit
+from datalake_syncd.core.kinds.massspec import placing, vendors
+from datalake_syncd.core.kinds.massspec.vendors import Unit
 from datalake_syncd.core.model import Oddity
 from datalake_syncd.core.names import escape
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from datalake_syncd.core.kinds import structure
 from datalake_syncd.core.kinds.checksums import read_crc_manifest
+from datalake_syncd.core.kinds.illumina import structure
+from datalake_syncd.core.kinds.illumina.runinfo import merge, read_run_info
+from datalake_syncd.core.kinds.illumina.runparameters import read_run_parameters
+from datalake_syncd.core.kinds.illumina.runstatus import RunEnd, read_job_info, read_run_status
 from datalake_syncd.core.kinds.kind import Kind, TopFolder
-from datalake_syncd.core.kinds.runinfo import merge, read_run_info
-from datalake_syncd.core.kinds.runparameters import read_run_parameters
-from datalake_syncd.core.kinds.runstatus import RunEnd, read_job_info, read_run_status
 from datalake_syncd.core.model import Assessment, Gate, Outcome, RunFacts
 
 RUN_INFO = "RunInfo.xml"

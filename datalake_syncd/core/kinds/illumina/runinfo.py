@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, fields
 from xml.etree.ElementTree import Element
 
-from datalake_syncd.core.kinds.xmldoc import (
+from datalake_syncd.core.kinds.illumina.xmldoc import (
     attribute,
     child,
     count_of,

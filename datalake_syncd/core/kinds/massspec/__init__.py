@@ -1,0 +1,1 @@
+"""Mass spectrometry: vendors' units, and the layouts of growing data sets."""
