@@ -5,18 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from itertools import zip_longest
 from pathlib import Path
 
 from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.core.model import Status, Step
 from demo import massspec
 from demo.acts import ANALYSIS, ANALYSIS_FLAG, READY, Act, ProjectAct, RunAct, acts
+from demo.massspec import Acquisition
 from demo.stage import Folders
 
 _SECONDS_PER_CYCLE = 0.35
-# Shorter than the project's `quiet`: a file that grows is never taken for one that is done.
-_SECONDS_PER_STEP = 1.2
+# Much shorter than the project's `quiet`: also on a machine that is busy with something else
+# a file that grows is not taken for one that is done.
+_SECONDS_PER_PART = 0.4
+_PARTS = 6
 # Longer than the NovaSeq X's `quiet`: a service that did not wait would have begun to send.
 _SECONDS_OF_ANALYSIS = 5.0
 
@@ -114,9 +116,8 @@ class Play:
         names = ", ".join(acquisition.name for acquisition in project.acquisitions)
         self._say(act.title, f"begins {names} in {project.name}: empty files that grow")
         folder.mkdir()
-        together = _side_by_side([one.events() for one in project.acquisitions])
-        pause = partial(self._pause, _SECONDS_PER_STEP)
-        massspec.write(folder, together, pause)
+        pause = partial(self._pause, _SECONDS_PER_PART)
+        massspec.write(folder, _growing(project.acquisitions), pause)
         massspec.write(folder, project.methods.items())
         self._say(act.title, "is done with these")
         self._say("lab", f"saves the result and metadata workbooks of {project.name}")
@@ -128,7 +129,7 @@ class Play:
         if f"{act.prefix}/{READY}" in there:
             self._say("demo", f"{act.prefix}/{READY} is in the lake: both workbooks may be read")
         self._say(act.title, f"writes one more: {act.one_more.name}")
-        massspec.write(folder, act.one_more.events(), partial(self._pause, _SECONDS_PER_CYCLE))
+        massspec.write(folder, act.one_more.events(), pause)
 
     def _pause(self, seconds: float) -> None:
         if self._over.wait(seconds):
@@ -154,24 +155,14 @@ def at_rest(run: Run) -> bool:
     return run.done is Step.PUBLISH and run.status in (Status.FINISHED, Status.WAITING)
 
 
-def _side_by_side(writers: Iterable[Iterator[massspec.Event]]) -> Iterator[massspec.Event]:
-    """Several acquisitions at once: a step of each, and between steps the time that it takes."""
-    for number, step in enumerate(zip_longest(*map(_steps, writers), fillvalue=[])):
-        if number:
+def _growing(acquisitions: Iterable[Acquisition]) -> Iterator[massspec.Event]:
+    """Files that are there at once, empty, and then grow side by side to what they are."""
+    files = [file for acquisition in acquisitions for file in acquisition.files().items()]
+    for part in range(_PARTS + 1):
+        if part:
             yield None
-        for events in step:
-            yield from events
-
-
-def _steps(events: Iterable[massspec.Event]) -> Iterator[list[massspec.Event]]:
-    step: list[massspec.Event] = []
-    for event in events:
-        if event is None:
-            yield step
-            step = []
-        else:
-            step.append(event)
-    yield step
+        for name, content in files:
+            yield name, content[: len(content) * part // _PARTS]
 
 
 def _put(path: Path, content: bytes) -> None:

@@ -100,6 +100,11 @@ class Report:
         """Runs that go on by themselves and have not for too long."""
         return [run for run in self.runs if run.id in self.stale]
 
+    @property
+    def kept_back(self) -> list[Run]:
+        """Published data sets of which something is not whole, and has not been for too long."""
+        return [run for run in self.stuck if delivered(run)]
+
 
 def delivered(run: Run) -> bool:
     """Published, and only pruning left to do."""

@@ -79,6 +79,7 @@ def _parts(report: Report, width: int, *, everything: bool) -> Iterator[Renderab
     for title, runs, block in (
         ("NEEDS YOU", report.blocked, _blocked),
         ("ON THE WAY", report.on_the_way, _moving),
+        ("PUBLISHED, AND KEEPS SOMETHING BACK", report.kept_back, _stale),
         ("HELD", report.held, _held),
     ):
         if runs:
@@ -172,10 +173,14 @@ def _moving(report: Report, run: Run) -> Iterator[RenderableType]:
     told = escape_once(run.reason) if run.reason else f"ready; next it is {DOING[run.done]}"
     yield _indented(f"{told}{_again(run, report.now)}")
     if run.id in report.stale:
-        stale = report.stale[run.id]
-        yield _indented(f"{ago(stale.at, report.now)}: {escape_once(stale.message)}", "yellow")
-        step = str((stale.data or {}).get("next_step") or "")
-        yield _indented(f"do:   {with_run(step, run.key)}", "bold")
+        yield from _stale(report, run)
+
+
+def _stale(report: Report, run: Run) -> Iterator[RenderableType]:
+    told = report.stale[run.id]
+    yield _indented(f"{ago(told.at, report.now)}: {escape_once(told.message)}", "yellow")
+    step = str((told.data or {}).get("next_step") or "")
+    yield _indented(f"do:   {with_run(step, run.key)}", "bold")
 
 
 def _again(run: Run, now: float) -> str:

@@ -24,10 +24,10 @@ from datalake_syncd.steps.sheet_files import (
     SheetNames,
     find_sheet,
     hash_sheet,
+    list_sheets,
     places,
     read_whole,
 )
-from datalake_syncd.steps.sheet_files import list_sheets as list_sheets
 
 _NO_SHEET: dict[str, Any] = {"sheet": None}
 _TOLD = 5  # problems that the log names

@@ -10,6 +10,7 @@ from datalake_syncd.adapters.ledger.waiting import STALE
 from datalake_syncd.adapters.patience import Patience
 from datalake_syncd.core import staleness
 from datalake_syncd.core.kinds import KINDS
+from datalake_syncd.core.model import Status
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.sheets import sheet_name
 from datalake_syncd.core.staleness import Finding
@@ -60,8 +61,9 @@ def report_unwatched(service: Service) -> None:
 
 def _find(service: Service, run: Run) -> Finding | None:
     now, limit = service.wall(), service.config.daemon.stale_after
-    if now - run.moved_at < limit:
-        return None  # before anything else is asked of the ledger
+    rests = run.status in (Status.FINISHED, Status.RUNNING) and not run.observed.get("pending")
+    if rests or now - run.moved_at < limit:
+        return None  # before anything else is asked of the ledger, for thousands of old runs
     instrument = service.config.instruments.get(run.instrument)
     row = service.ledger.desk.instrument(run.instrument)
     offline = row.offline_reason if row is not None and row.online is False else None

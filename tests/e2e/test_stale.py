@@ -157,11 +157,16 @@ def test_an_instrument_that_publishes_nothing_is_told_once_a_period(lab: Lab) ->
         write(lab, run)
         lab.wait_published(run.name)
         lab.source().rename(lab.root / "aside")
-        lab.wait_for(lambda: len(daemon.lines("instrument.silent")) > 1, told="silent again")
-        line = daemon.lines("instrument.silent")[-1]
-        assert run.name in line["message"]
-        assert "offline" in line["message"]
-        assert "not there" in line["message"]
+
+        def away() -> list[str]:
+            messages = [line["message"] for line in daemon.lines("instrument.silent")]
+            return [text for text in messages if run.name in text and "not there" in text]
+
+        lab.wait_for(away, told="silent again")
+        since, count = time.monotonic(), len(away())
+        assert "its source is offline" in away()[0]
+        lab.wait_for(lambda: len(away()) > count, told="once a period")
+        assert time.monotonic() - since > 2
         told = [one["instrument"] for one in daemon.lines("instrument.silent")]
     page = lab.call("status", expect=1).stdout
     assert "miseq: published no run for" in page

@@ -59,7 +59,7 @@ class Waiting:
             "SELECT * FROM events WHERE run_id=? AND event=? ORDER BY id DESC LIMIT 1",
             (run.id, STALE),
         )
-        since = max(run.moved_at, still_since(run) or 0.0)
+        since = max(run.moved_at, still_since(run) or 0.0, self._last_change(run.id) or 0.0)
         return event_of(row) if row is not None and row["at"] >= since else None
 
     def _stopped_at(self, run_id: int) -> float | None:
