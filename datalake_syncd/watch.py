@@ -17,13 +17,13 @@ from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.steps import settle, sighting, source
 from datalake_syncd.steps.findings import record, tell
-from datalake_syncd.steps.growth_watch import GrowthWatch
+from datalake_syncd.steps.growing.watch import GrowthWatch
 from datalake_syncd.steps.look_again import LookAgain
 from datalake_syncd.steps.places import find_runs, top_folder
 from datalake_syncd.steps.rederive import rederive
 from datalake_syncd.steps.returned import ReturnWatch
 from datalake_syncd.steps.service import PATIENCE, Service
-from datalake_syncd.steps.sheet_watch import SheetWatch
+from datalake_syncd.steps.sheets.watch import SheetWatch
 from datalake_syncd.steps.stale import StaleWatch
 
 _SOONEST = 0.2

@@ -10,12 +10,12 @@ from datalake_syncd.adapters.failpoints import reach
 from datalake_syncd.adapters.ledger import LedgerFull, Run, StaleTransition
 from datalake_syncd.core.errors import Stopped, SyncdError, UsageError
 from datalake_syncd.core.model import Status, Step
-from datalake_syncd.steps.attach_sheet import attach_sheet
 from datalake_syncd.steps.context import Answer, Context
-from datalake_syncd.steps.prune import empty_trash, prune
+from datalake_syncd.steps.pruning.prune import empty_trash, prune
 from datalake_syncd.steps.publish import publish
 from datalake_syncd.steps.record import Recorder
 from datalake_syncd.steps.service import Service
+from datalake_syncd.steps.sheets.attach import attach_sheet
 from datalake_syncd.steps.transfer import transfer
 from datalake_syncd.steps.verify import verify
 

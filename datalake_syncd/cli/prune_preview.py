@@ -68,7 +68,7 @@ def refusals_without_files(
     config: Config, ledger: Ledger, run: Run, *, person_asked: bool
 ) -> tuple[str, ...]:
     """Which conditions fail that need no look at a file; empty when none does."""
-    from datalake_syncd.steps import evidence
+    from datalake_syncd.steps.pruning import evidence
 
     context = _context(config, ledger, run, person_asked=person_asked)
     conditions = (_on_the_road(run), *evidence.gates(context))
@@ -76,7 +76,7 @@ def refusals_without_files(
 
 
 def _with_evidence(config: Config, ledger: Ledger, run: Run, *, person_asked: bool) -> Preview:
-    from datalake_syncd.steps import evidence
+    from datalake_syncd.steps.pruning import evidence
 
     context = _context(config, ledger, run, person_asked=person_asked)
     same_disk = _same_disk(context, ledger)

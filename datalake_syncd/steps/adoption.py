@@ -10,7 +10,7 @@ from datalake_syncd.core.errors import NeedsPerson
 from datalake_syncd.core.model import ManifestFile
 from datalake_syncd.core.sheets import ATTACHED, INSTRUMENT_OWN
 from datalake_syncd.steps.context import Context
-from datalake_syncd.steps.sheet_files import Sheet, find_sheet, hash_sheet, list_sheets
+from datalake_syncd.steps.sheets.files import Sheet, find_sheet, hash_sheet, list_sheets
 
 
 def recognise_attached_sheet(context: Context) -> None:

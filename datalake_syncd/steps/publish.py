@@ -18,7 +18,7 @@ from datalake_syncd.core.model import EmptyDirectory, Outcome
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.sheets import ATTACHED
 from datalake_syncd.steps.context import Answer, Context, Done, lake_id
-from datalake_syncd.steps.growth_lake import MAX_MANIFEST_BYTES, write_ready_marker
+from datalake_syncd.steps.growing.lake import MAX_MANIFEST_BYTES, write_ready_marker
 from datalake_syncd.steps.recheck import other_lake, recheck
 
 

@@ -9,7 +9,7 @@ from datalake_syncd.core.model import Step
 from datalake_syncd.core.names import escape
 from datalake_syncd.steps import listing
 from datalake_syncd.steps.context import Back, Context, lake_id
-from datalake_syncd.steps.growth import changed_since_settled
+from datalake_syncd.steps.growing.look import changed_since_settled
 from datalake_syncd.steps.settle import whole_look
 
 

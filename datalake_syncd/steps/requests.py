@@ -15,8 +15,8 @@ from datalake_syncd.core.model import Status, Step
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.sheets import SHEET
 from datalake_syncd.steps.findings import UNRELEASABLE
+from datalake_syncd.steps.growing.prune import undo_units
 from datalake_syncd.steps.growth_probe import is_silent
-from datalake_syncd.steps.prune_units import undo_units
 from datalake_syncd.steps.renamed import RENAMED
 from datalake_syncd.steps.service import Service
 from datalake_syncd.steps.sighting import RETURNED

@@ -15,9 +15,9 @@ from datalake_syncd.core.names import escape
 from datalake_syncd.core.sheets import sheet_name
 from datalake_syncd.core.staleness import Finding
 from datalake_syncd.steps import growth_probe
-from datalake_syncd.steps.lonely_sheets import LonelySheets
 from datalake_syncd.steps.reports import report_run
 from datalake_syncd.steps.service import Service
+from datalake_syncd.steps.sheets.lonely import LonelySheets
 from datalake_syncd.steps.silence import look_for_silence
 
 

@@ -19,7 +19,7 @@ from datalake_syncd.core.names import escape
 from datalake_syncd.steps import listing
 from datalake_syncd.steps.adoption import recognise_attached_sheet
 from datalake_syncd.steps.context import Answer, Context, Done, lake_id
-from datalake_syncd.steps.growth_lake import refuse_lost, take_over_announced
+from datalake_syncd.steps.growing.lake import refuse_lost, take_over_announced
 from datalake_syncd.steps.hash_pool import HashPool
 from datalake_syncd.steps.listed_content import (
     accepts_other_content,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from datalake_syncd.core.errors import NeedsPerson, SourceOffline, Transient
-from datalake_syncd.steps.sheet_files import (
+from datalake_syncd.steps.sheets.files import (
     Sheet,
     find_sheet,
     hash_sheet,

@@ -8,8 +8,8 @@ from datalake_syncd.core.durations import format_duration
 from datalake_syncd.core.model import Gate, Step
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.pruning import PruneRefusal
-from datalake_syncd.steps import evidence
 from datalake_syncd.steps.context import Answer, Back, Context, Finished, Wait
+from datalake_syncd.steps.pruning import evidence
 
 _ASK_AGAIN = 3600.0
 _DOUBT_AGAIN = 86_400.0

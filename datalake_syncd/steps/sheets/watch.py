@@ -10,15 +10,15 @@ from datalake_syncd.adapters.patience import Patience
 from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SourceOffline, SyncdError
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.core.sheets import SHEET, NearMiss, near_misses, sheet_name
-from datalake_syncd.steps.near_sheets import tell_near_misses
 from datalake_syncd.steps.service import PATIENCE, Service
-from datalake_syncd.steps.sheet_files import (
+from datalake_syncd.steps.sheets.files import (
     SheetNames,
     find_sheet,
     is_attached,
     list_sheets,
     places,
 )
+from datalake_syncd.steps.sheets.near import tell_near_misses
 
 #: Sheets that are attached already are compared with the folder every so many scans.
 _EVERY = 10

@@ -13,7 +13,7 @@ from datalake_syncd.core.names import escape
 from datalake_syncd.core.pruning import FileEvidence, PlanItem, PrunePlan, PruneRefusal
 from datalake_syncd.steps import listing
 from datalake_syncd.steps.context import Context
-from datalake_syncd.steps.growth import Seen, look
+from datalake_syncd.steps.growing.look import Seen, look
 
 
 def decide_units(

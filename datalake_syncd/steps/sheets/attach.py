@@ -15,11 +15,10 @@ from datalake_syncd.core.errors import Transient
 from datalake_syncd.core.model import Blob
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.sheets import ATTACHED, SheetReport, read_sheet, sheet_name
-from datalake_syncd.steps import own_sheet
 from datalake_syncd.steps.context import Answer, Context, Done, Wait
-from datalake_syncd.steps.near_sheets import look_alikes
 from datalake_syncd.steps.recheck import other_lake
-from datalake_syncd.steps.sheet_files import (
+from datalake_syncd.steps.sheets import own
+from datalake_syncd.steps.sheets.files import (
     Sheet,
     SheetNames,
     find_sheet,
@@ -28,6 +27,7 @@ from datalake_syncd.steps.sheet_files import (
     places,
     read_whole,
 )
+from datalake_syncd.steps.sheets.near import look_alikes
 
 _NO_SHEET: dict[str, Any] = {"sheet": None}
 _TOLD = 5  # problems that the log names
@@ -42,7 +42,7 @@ def attach_sheet(context: Context) -> Answer:
     if sheet is None:
         return _without(context, listed)
     md5 = context.patience.call(lambda tick: hash_sheet(sheet, tick))
-    own_sheet.set_aside(context, md5)
+    own.set_aside(context, md5)
     content = context.patience.call(lambda tick: read_whole(sheet, md5, tick))
     # Of the bytes that are attached, not of what may lie in the folder a moment later.
     report = read_sheet(content)

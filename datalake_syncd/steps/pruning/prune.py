@@ -12,11 +12,11 @@ from datalake_syncd.core.errors import NeedsPerson, Stopped
 from datalake_syncd.core.model import Step
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.pruning import PlanItem, PrunePlan, PruneRefusal
-from datalake_syncd.steps import evidence
 from datalake_syncd.steps.context import Answer, Back, Context, Done, Finished, Wait
-from datalake_syncd.steps.prune_units import prune_units
-from datalake_syncd.steps.refusal import not_now, refused
-from datalake_syncd.steps.trash_check import as_they_are_now, check_source, gone_from_lake
+from datalake_syncd.steps.growing.prune import prune_units
+from datalake_syncd.steps.pruning import evidence
+from datalake_syncd.steps.pruning.refusal import not_now, refused
+from datalake_syncd.steps.pruning.trash_check import as_they_are_now, check_source, gone_from_lake
 
 _ASK_AGAIN = 3600.0
 

@@ -14,7 +14,7 @@ from datalake_syncd.core.names import escape
 from datalake_syncd.core.pruning import FileEvidence, PrunePlan, PrunePolicy, PruneRefusal
 from datalake_syncd.steps import listing
 from datalake_syncd.steps.context import Context, lake_id
-from datalake_syncd.steps.evidence_units import decide_units
+from datalake_syncd.steps.growing.evidence import decide_units
 from datalake_syncd.steps.hash_pool import THREADS
 
 _BATCH = 256

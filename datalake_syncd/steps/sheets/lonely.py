@@ -14,7 +14,7 @@ from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.sheets import sheets_without_run
 from datalake_syncd.steps.reports import report_sheets
 from datalake_syncd.steps.service import PATIENCE, Service
-from datalake_syncd.steps.sheet_files import list_sheets, places
+from datalake_syncd.steps.sheets.files import list_sheets, places
 
 
 class LonelySheets:

@@ -10,7 +10,7 @@ from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.steps import sighting
 from datalake_syncd.steps.findings import record, tell
-from datalake_syncd.steps.growth import look_at_growing, pause
+from datalake_syncd.steps.growing.look import look_at_growing, pause
 from datalake_syncd.steps.service import Service
 
 

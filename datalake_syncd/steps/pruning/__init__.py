@@ -1,0 +1,1 @@
+"""Pruning whole runs: evidence read now, a plan or reasons, and the trash."""

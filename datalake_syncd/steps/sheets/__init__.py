@@ -1,0 +1,1 @@
+"""Sample sheets: found, attached, watched for changes, and told of when they are missing."""
