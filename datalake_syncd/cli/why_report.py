@@ -20,6 +20,7 @@ from datalake_syncd.cli.status_report import (
 from datalake_syncd.cli.terminal import ago, iso_or_none, moment
 from datalake_syncd.core import pruning
 from datalake_syncd.core.durations import DAY, MINUTE, format_duration
+from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.model import Gate, Oddity, Proof, Status, Step
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.pruning import PrunePolicy, PruneState
@@ -126,12 +127,14 @@ def _publish(settings: Settings, run: Run) -> Iterator[Gate]:
         found = f"attached: {sheet_place(run.sheet)}"
         if run.sheet.get("summary"):
             found += f" ({run.sheet['summary']})"
-    yield Gate(
-        "sample sheet",
-        run.sheet is not None or not required,
-        found,
-        "attached" if required else "attached when it comes; not required",
-    )
+    kind = KINDS.get(str(settings.value("instruments", run.instrument, "kind")))
+    if kind is None or kind.growing is None:
+        yield Gate(
+            "sample sheet",
+            run.sheet is not None or not required,
+            found,
+            "attached" if required else "attached when it comes; not required",
+        )
     published = run.published_at is not None and delivered(run)
     found = "in the lake" if published else "not yet"
     if run.published_at is not None and not published:

@@ -14,6 +14,7 @@ from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.sheets import SHEET
+from datalake_syncd.steps.checksum_lists import CONTENT
 from datalake_syncd.steps.findings import UNRELEASABLE
 from datalake_syncd.steps.growing.prune import undo_units
 from datalake_syncd.steps.growth_probe import is_silent
@@ -95,7 +96,7 @@ def release(service: Service, run: Run, _argument: str | None) -> str:
             for g in run.gates
         ],
     )
-    doubted = run.done is Step.SIGHTED and failing != [RENAMED]
+    doubted = (run.done is Step.SIGHTED and failing != [RENAMED]) or CONTENT in failing
     label = "; it is not labelled good because of that" if doubted else ""
     return f"{run.key} goes on in spite of: {named}{label}"
 

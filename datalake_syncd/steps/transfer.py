@@ -72,9 +72,10 @@ def transfer(context: Context) -> Answer:
     meter.write(pool.files, final=True)
     reach(FailPoint.EFFECT_TRANSFER)
     took = format_duration(meter.seconds)
+    counted = "1 file" if sent == 1 else f"{sent} files"
     return Done(
         "transfer.finished",
-        f"{sent} files sent, {format_bytes(meter.sent_bytes)} in {took}",
+        f"{counted} sent, {format_bytes(meter.sent_bytes)} in {took}",
         data={"files_sent": sent, "bytes_sent": meter.sent_bytes, "seconds": meter.seconds},
         columns={**columns, "outcome": outcome_after(context)},
     )

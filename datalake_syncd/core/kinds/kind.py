@@ -44,7 +44,8 @@ class ChecksumList:
     """A list of checksums that came with a run, parsed.
 
     ``entries`` maps a path relative to the run folder to ``crc32:<8 hex>``, ``md5:<32 hex>`` or
-    ``sha256:<64 hex>`` (lower case). ``problems`` are lines that can't be read, in words with
+    ``sha256:<64 hex>`` (lower case), or to "" for one that is listed without a checksum and only
+    has to be there. ``problems`` are lines that can't be read, in words with
     their line number.
     """
 

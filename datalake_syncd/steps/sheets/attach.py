@@ -89,6 +89,8 @@ def _tell_problems(context: Context, sheet: Sheet, report: SheetReport) -> None:
 
 
 def _without(context: Context, listed: SheetNames) -> Answer:
+    if context.kind.growing is not None:
+        return Done("sheet.none", "data sets of this kind have no sample sheet")
     required = context.instrument.sample_sheet == "required"
     if context.run.sheet is not None:
         own = context.ledger.files.one(context.run.id, ATTACHED)
@@ -97,7 +99,7 @@ def _without(context: Context, listed: SheetNames) -> Answer:
             return Done("sheet.none", "the instrument's own sheet is the only one", {}, _NO_SHEET)
         # Attached before; that it is no longer in the folder takes nothing away.
         return Done("sheet.kept", "the attached sample sheet stays", columns={})
-    adopted = _adopted(context) if context.kind.growing is None else None
+    adopted = _adopted(context)
     if adopted is not None:
         return adopted
     near = look_alikes(context.run, places(listed), context.ledger.runs.names())
