@@ -97,16 +97,17 @@ class Watcher:
         known = service.ledger.desk.instrument(self._name)
         try:
             seen = self._patience.call(lambda tick: source.view(instrument, known, on_disk, tick))
+            found = self._patience.call(
+                lambda tick: list(find_runs(instrument, seen.names, runs.keys(), tick))
+            )
         except SourceOffline as error:
             self._offline(known, error)
             self._stale.look(None)
             return None
         self._online(known, seen)
         self._learn_from_lake()
+        self._again.begin_scan()
         next_look: float | None = None
-        found = self._patience.call(
-            lambda tick: list(find_runs(instrument, seen.names, runs.keys(), tick))
-        )
         present = {name for name, _ in found}
         for run_name, can_be_kept in found:
             if service.stopping.is_set() or self.stopping.is_set():
@@ -175,6 +176,8 @@ class Watcher:
                 raise  # nothing of this source can be looked at now
             memory.digest = None
             blocked = isinstance(error, NeedsPerson)
+            if run.status is Status.BLOCKED and run.gates and not blocked:
+                return None  # a source that is away mends nothing
             status = Status.BLOCKED if blocked else Status.WAITING
             tell(self._service, run, status, str(error), error.next_step or None)
             return None

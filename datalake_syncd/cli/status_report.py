@@ -222,8 +222,17 @@ def run_document(run: Run, progress: Progress | None) -> dict[str, Any]:
         "hold_reason": run.hold_reason,
         "sighted_at": iso_or_none(run.sighted_at),
         "moved_at": iso_or_none(run.moved_at),
+        "facts": known_facts(run),
         "progress": None if progress is None else progress_document(run, progress),
     }
+
+
+def known_facts(run: Run) -> dict[str, Any]:
+    """What the instrument wrote about its run, without what it did not; empty before it settles.
+
+    ``reads`` is a list of [number, cycles, is index]; the keys are those of ``RunFacts``.
+    """
+    return {key: value for key, value in run.facts.items() if value not in (None, [])}
 
 
 def progress_document(run: Run, progress: Progress) -> dict[str, Any]:

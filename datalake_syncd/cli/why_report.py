@@ -271,7 +271,6 @@ def _document(why: Why, ledger: Ledger) -> dict[str, Any]:
         "emptied_at": iso_or_none(run.emptied_at),
         "lake": run.lake,
         "prefix": run.prefix,
-        "facts": run.facts,
         "released": list(run.accepted),
         "trace": run.trace,
         "history": [

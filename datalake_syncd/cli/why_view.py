@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from datalake_syncd.cli.status_report import delivered
+from datalake_syncd.cli.status_report import delivered, known_facts
 from datalake_syncd.cli.status_view import DOING
 from datalake_syncd.cli.terminal import ago, command, counted, moment, with_run
 from datalake_syncd.cli.why_report import NAMED, Why, sheet_place
@@ -33,6 +33,8 @@ def _parts(why: Why) -> Iterator[RenderableType]:
     yield Text(f"{escape(run.key)}: {_state(why)}", style="bold")
     yield from _reasons(why)
     yield Text(_figures(why), style="dim")
+    for line in _facts(known_facts(run)):
+        yield _indented(line, "dim")
     order = list(Step)
     if order.index(run.done) < order.index(Step.TRANSFER):
         first = ["upload", "publish", "prune"]
@@ -113,6 +115,32 @@ def _figures(why: Why) -> str:
     if run.pruned_at is not None:
         parts.append(f"pruned {moment(run.pruned_at)}")
     return "; ".join(parts)
+
+
+#: What a fact is called, in the order in which the facts are told.
+_FACTS = {"instrument_id": "instrument", "run_number": "run", "flowcell": "flow cell",
+          "date": "date", "experiment": "experiment", "software": "software"}  # fmt: skip
+
+
+def _facts(facts: Mapping[str, Any]) -> Iterator[str]:
+    """What the instrument says of its run, in one line, and how it ended, in another."""
+    about = [f"{word} {escape(str(facts[key]))}" for key, word in _FACTS.items() if key in facts]
+    end = []
+    if "reads" in facts:
+        reads = (f"{cycles}{' (index)' if index else ''}" for _, cycles, index in facts["reads"])
+        end.append(f"reads of {' + '.join(reads)} cycles")
+    if "completed_cycles" in facts:
+        planned = f" of {facts['planned_cycles']}" if "planned_cycles" in facts else ""
+        end.append(f"{facts['completed_cycles']}{planned} cycles done")
+    elif "planned_cycles" in facts:
+        end.append(f"{facts['planned_cycles']} cycles planned")
+    for key, word in (("status_text", "status"), ("error_text", "error")):
+        if key in facts:
+            end.append(f"{word}: {escape(str(facts[key]))}")
+    if about:
+        yield "; ".join(about)
+    if end:
+        yield "; ".join(end)
 
 
 def _gates_title(title: str, gates: tuple[Gate, ...]) -> str:

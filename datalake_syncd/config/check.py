@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,17 @@ _REALPATH_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The good values of every table; a value with a fault of its own is absent."""
+    """The good values of every table; a value with a fault of its own is absent.
+
+    ``written`` are the keys that the file really has, by the name of the instrument.
+    """
 
     lake: Values
     daemon: Values
     log: Values
     mail: Values
     instruments: Mapping[str, Values]
+    written: Mapping[str, Collection[str]]
 
 
 def faults(
@@ -52,6 +56,9 @@ def faults(
     yield from _mail(seen.mail)
     for name, instrument in seen.instruments.items():
         yield from _instrument(name, instrument, seen.lake, kinds)
+        kind = kinds.get(str(instrument.get("kind")))
+        if kind is not None and not kind.lapses and "flag_grace" in seen.written[name]:
+            yield _unused(name, "flag_grace", kind)
     yield from _folders(seen)
     yield from _destinations(seen.instruments, kinds)
     state = seen.daemon.get("state_dir")
@@ -143,11 +150,7 @@ def _completion(name: str, instrument: Values, kind: Kind) -> Iterator[Fault]:
         if value is None:
             continue
         if not kind.looks_beside:
-            yield Fault(
-                path,
-                f'is there, but kind = "{kind.name}" does not use it',
-                "the instrument without this key",
-            )
+            yield _unused(name, key, kind)
         elif "/" in value:
             where = "beside" if key == "ready_file" else "in"
             accepted = f"a name without '/': the file lies {where} the run's folder"
@@ -170,11 +173,15 @@ def _growing(name: str, instrument: Values, kind: Kind) -> Iterator[Fault]:
     unused = {"completion_flags": None, "sample_sheets": None, "sample_sheet": "optional"}
     for key, default in unused.items():
         if instrument.get(key, default) != default:
-            yield Fault(
-                ("instruments", name, key),
-                f'is there, but kind = "{kind.name}" does not use it',
-                "the instrument without this key",
-            )
+            yield _unused(name, key, kind)
+
+
+def _unused(name: str, key: str, kind: Kind) -> Fault:
+    return Fault(
+        ("instruments", name, key),
+        f'is there, but kind = "{kind.name}" does not use it',
+        "the instrument without this key",
+    )
 
 
 def _folders(seen: Seen) -> Iterator[Fault]:

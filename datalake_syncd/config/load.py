@@ -98,6 +98,7 @@ def load_text(
         tables.log.good,
         tables.mail.good if tables.mail else {},
         {name: draft.good for name, draft in tables.instruments.items()},
+        {name: draft.written for name, draft in tables.instruments.items()},
     )
     faults = [*tables.faults(), *check.faults(seen, kinds, filesystem_type)]
     if faults:

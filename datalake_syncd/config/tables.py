@@ -23,13 +23,15 @@ class Draft(Generic[Model]):
     """A table as far as it could be read.
 
     ``model`` is None when the table has faults; ``good`` then still holds the values that are
-    fine, so that checks over several tables can go on and all faults are told at once.
+    fine, so that checks over several tables can go on and all faults are told at once. ``written``
+    are the keys that the table really has; ``good`` has the defaults of the others too.
     """
 
     def __init__(self, kind: type[Model], raw: object, prefix: KeyPath) -> None:
         self.model: Model | None = None
         self.good: Mapping[str, Any] = {}
         self.faults: tuple[Fault, ...] = ()
+        self.written = frozenset(raw) if isinstance(raw, dict) else frozenset()
         if not isinstance(raw, dict):
             header = f"[{'.'.join(map(str, prefix))}]"
             self.faults = (Fault(prefix, f"found {sort_of(raw)}", f"a table, {header}"),)

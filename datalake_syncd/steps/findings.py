@@ -29,6 +29,10 @@ def record(service: Service, run: Run, found: Settling) -> None:
     if found.settled is not None:
         _settled(service, run, found, found.settled)
         return
+    if not found.blocked and run.status is Status.BLOCKED:
+        judged = {gate.name for gate in found.gates}
+        if any(not gate["passed"] and gate["name"] not in judged for gate in run.gates):
+            return  # only a whole look can say that what blocked the run was mended
     status = Status.BLOCKED if found.blocked else Status.WAITING
     next_step = (
         "look at the run on the instrument; if it is to be carried as it is: "

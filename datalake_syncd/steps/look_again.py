@@ -7,31 +7,57 @@ import os
 
 from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.adapters.patience import Patience
+from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SyncdError
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.steps.service import Service
 from datalake_syncd.steps.settle import whole_look
 
-#: A published run that is still on the disk is looked at again every so many seconds, the first
-#: time that long after the start. The variable is for tests and rehearsals.
+#: A published run that is still on the disk is looked at again every so many seconds. The
+#: variable is for tests and rehearsals.
 EVERY = float(os.environ.get("SYNCD_LOOK_AGAIN", "21600"))
+#: After so many seconds of such looks a scan goes on; the rest has its turn in the next one.
+_BUDGET = 60.0
+#: A look that failed is taken again after so long (seconds); its error is told each time.
+_AFTER_FAILURE = 3600.0
+_KEPT = "looked_again_at"
 
 
 class LookAgain:
-    """Remembers, on the monotonic clock, when which published run is due for a full look."""
+    """Looks at published runs when they are due, by our own clock and over restarts."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._due: dict[int, float] = {}
+        self._spent = 0.0
+        self._failed: dict[int, float] = {}
+
+    def begin_scan(self) -> None:
+        """A new scan may spend its time on such looks again."""
+        self._spent = 0.0
 
     def look(self, run: Run, patience: Patience) -> None:
         """Look if it is time to; a run that changed settles again and is published anew."""
-        now = self._service.monotonic()
-        if now < self._due.setdefault(run.id, now + EVERY):
+        now = self._service.wall()
+        last = max(run.observed.get(_KEPT, 0.0), run.published_at or 0.0)
+        if last <= now < last + EVERY or self._spent > _BUDGET:
             return
-        self._due[run.id] = now + EVERY
         context = self._service.context(run)
-        seen = patience.call(lambda tick: whole_look(context, tick))
+        begun = self._service.monotonic()
+        if begun < self._failed.get(run.id, begun):
+            return
+        try:
+            seen = patience.call(lambda tick: whole_look(context, tick))
+        except SourceChanged:
+            return  # it is being written just now: the next scan looks
+        except NeedsPerson:
+            self._failed[run.id] = begun + _AFTER_FAILURE
+            return  # of this run alone, and what is published stands
+        except SyncdError:
+            self._failed[run.id] = begun + _AFTER_FAILURE
+            raise
+        finally:
+            self._spent += self._service.monotonic() - begun
         if seen.digest == run.tree_digest:
+            self._service.ledger.runs.set(run, observed={**run.observed, _KEPT: now})
             return
         message = "something changed after it was published; it settles and is carried again"
         self._service.ledger.runs.move(

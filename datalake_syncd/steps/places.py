@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from datalake_syncd.adapters import tree
 from datalake_syncd.config import Instrument
+from datalake_syncd.core.errors import SourceChanged
 from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.names import escape
 
@@ -52,7 +54,8 @@ def find_runs(
         if kind.growing is not None:
             inner: Iterable[str] = ()
             if kind.growing.opens(name):
-                inner = tree.top_names(instrument.source / name)
+                with contextlib.suppress(SourceChanged):  # a file, or gone since the listing
+                    inner = tree.top_names(instrument.source / name)
                 tick()
             parts = [(name,), *((name, below) for below in inner)]
             found = [run for run in map(kind.growing.run_name, parts) if run is not None]

@@ -81,12 +81,23 @@ def look_at(
     assessment, memory.learned = assess(context, learned, tick)
     assessment = _forgiven(assessment, context.run.accepted)
     waits = _lapse(context, assessment)
-    assessment = replace(assessment, gates=waits.gates)
+    assessment = _after_lapse(assessment, waits)
+    # Kept in the row, so that a pass for cron counts on where the last one was.
+    memory.unreadable_since = context.run.observed.get("unreadable_since")
     found = _look_at_assessed(context, memory, assessment, monotonic, tick)
     observed = {**context.run.observed, "waited_for": dict(waits.since)}
+    observed["unreadable_since"] = memory.unreadable_since
     if found.settled is not None:
         found.settled["observed"] = observed
     return replace(found, observed=observed, lapsed=waits.lapsed)
+
+
+def _after_lapse(assessment: Assessment, waits: Lapse) -> Assessment:
+    """What never came is not confirmed either: such a run is carried, and not called good."""
+    outcome = assessment.outcome
+    if waits.lapsed and outcome is Outcome.GOOD:
+        outcome = Outcome.UNKNOWN
+    return replace(assessment, gates=waits.gates, outcome=outcome)
 
 
 def _lapse(context: Context, assessment: Assessment) -> Lapse:
@@ -105,7 +116,7 @@ def _look_at_assessed(
     failing = [gate for gate in assessment.gates if not gate.passed]
     if failing:
         memory.digest = None
-        return _not_complete(memory, assessment, failing, monotonic())
+        return _not_complete(memory, assessment, failing, context.now())
     memory.unreadable_since = None
     if memory.digest is None:
         return _first_look(context, memory, assessment, monotonic, tick)
@@ -137,7 +148,7 @@ def _not_complete(
 ) -> Settling:
     blocked = any(gate.needs_person for gate in failing)
     if all(gate.name == "run status" or gate.name.endswith("readable") for gate in failing):
-        memory.unreadable_since = memory.unreadable_since or now
+        memory.unreadable_since = min(memory.unreadable_since or now, now)
         blocked = blocked or now - memory.unreadable_since > UNREADABLE_LIMIT
     else:
         memory.unreadable_since = None

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from datalake_syncd.adapters import tree
-from datalake_syncd.core.errors import SourceChanged
+from datalake_syncd.core.errors import NeedsPerson
 from datalake_syncd.core.kinds.kind import MAX_METADATA_BYTES, TopFolder
 from datalake_syncd.core.model import Assessment
 from datalake_syncd.steps.context import Context
 from datalake_syncd.steps.renamed import judged
 
-#: So many folders of one run are listed for its kind; real runs have fewer than twenty.
-_MAX_FOLDERS = 1000
+#: So many folders of one run are listed for its kind; most runs have fewer than twenty.
+_MAX_FOLDERS = 5000
 
 
 def assess(
@@ -75,12 +75,17 @@ def _below(
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     waiting = [name for name in names if matches(name, context.kind.folders)]
     listed = 0
-    while waiting and listed < _MAX_FOLDERS:
+    while waiting:
+        if listed == _MAX_FOLDERS:
+            raise NeedsPerson(
+                f"more than {_MAX_FOLDERS} folders of this run have to be looked into",
+                why="a part that is not finished could be overlooked",
+                next_step="divide the folder, or use another kind for it",
+            )
         path = waiting.pop(0)
-        try:
-            inner = tuple(tree.top_names(context.folder / path))
-        except SourceChanged:
-            continue  # a file with the name of a folder, or gone since: it is not listed
+        if not tree.is_folder(context.folder / path):
+            continue  # a file, or a link, which is never followed: it is not listed
+        inner = tuple(tree.top_names(context.folder / path))
         listed += 1
         tick()
         yield path, inner

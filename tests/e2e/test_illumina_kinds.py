@@ -178,7 +178,7 @@ def test_a_flag_that_never_comes_lapses_beside_another_one_and_nowhere_else(lab:
     listed = small("novaseqx", 1, without=(STATUS,))  # its Manifest.tsv knows better
     analysis = small("nextseq2000", 1, analyses={"1": False})
     queued = small("miseq", 1, analysis="queued")
-    lapse = [(second, "unknown"), (status, "unknown"), (analysis, "good"), (queued, "unknown")]
+    lapse = [(second, "unknown"), (status, "unknown"), (analysis, "unknown"), (queued, "unknown")]
     lapsing = [run for run, _ in lapse]
     crashed = small("novaseqx", 2, without=(COPY, STATUS))  # RTAComplete.txt alone
     half = small("nextseq2000", 2, half_written_status=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+from datalake_syncd.adapters.ledger import Ledger
 from demo.sequencer import SequencerRun
 from tests.e2e.lab import Lab
 from tests.e2e.runs import (
@@ -228,3 +229,32 @@ def test_flags_of_the_configuration_and_flags_in_other_case(lab: Lab) -> None:
     (folder_of(lab, own) / "checked.txt").touch()
     lab.once()
     expect_published(lab, own)
+
+
+def test_a_blocked_run_stays_so_over_passes_and_alarms_once(lab: Lab) -> None:
+    run = miseq(7, missing_cycles=(1,))
+    write(lab, run)
+    for _ in range(3):
+        lab.once(expect=1)
+    assert lab.events(run.name).count("run.blocked") == 1
+    assert "run.waiting" not in lab.events(run.name)
+    miseq(7).write_all(lab.source())  # mended
+    lab.once()
+    assert row_of(lab, run).published_at is not None
+
+
+def test_a_status_file_that_stays_half_written_becomes_an_alarm(lab: Lab) -> None:
+    run = nextseq(8, half_written_status=True)
+    write(lab, run)
+    lab.once()
+    assert row_of(lab, run).status == "waiting"
+    observed = row_of(lab, run).observed
+    observed["unreadable_since"] -= 601  # ten minutes ago, in an earlier pass
+    ledger = Ledger(lab.state, writable=True)
+    ledger.runs.set(row_of(lab, run), observed=observed)
+    ledger.close()
+    lab.once(expect=1)
+    assert lab.events(run.name, "nextseq").count("run.blocked") == 1
+    nextseq(8).write_all(lab.source("nextseq"))
+    lab.once()
+    assert row_of(lab, run).published_at is not None

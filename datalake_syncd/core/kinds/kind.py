@@ -80,7 +80,8 @@ class Kind:
     either. ``looks_beside``: ``assess`` wants the names beside the run folder. ``checksum_lists``
     gives the paths of the lists that came with the run, ``read_checksums`` parses one from
     (path, bytes); what they list and is missing needs a person when ``lists_are_final``, else it
-    is waited for. ``growing`` is the layout of data sets that are never finished; the rules of
+    is waited for. ``lapses``: flags are no longer waited for after the configuration's
+    ``flag_grace``. ``growing`` is the layout of data sets that are never finished; the rules of
     single runs don't apply to those.
     """
 
@@ -100,4 +101,5 @@ class Kind:
     checksum_lists: Callable[[TopFolder], tuple[str, ...]] | None = None
     read_checksums: Callable[[str, bytes], ChecksumList] | None = None
     lists_are_final: bool = True
+    lapses: bool = False
     growing: GrowingLayout | None = None

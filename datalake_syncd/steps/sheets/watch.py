@@ -20,7 +20,8 @@ from datalake_syncd.steps.sheets.files import (
 )
 from datalake_syncd.steps.sheets.near import tell_near_misses
 
-#: Sheets that are attached already are compared with the folder every so many scans.
+#: Sheets that are attached already are compared with the folder at the first scan, and then
+#: every so many.
 _EVERY = 10
 
 
@@ -47,7 +48,7 @@ class SheetWatch:
             listed = self._patience.call(lambda tick: list_sheets(folder, tick))
             runs = self._service.ledger.runs.all(self._instrument)
             for run in runs:
-                if _may_change(run) and (run.sheet is None or not self._scans % _EVERY):
+                if _may_change(run) and (run.sheet is None or self._scans % _EVERY == 1):
                     try:
                         self._look_for(run, folder, listed)
                     except (SourceChanged, NeedsPerson) as error:

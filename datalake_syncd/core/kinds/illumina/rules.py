@@ -118,6 +118,7 @@ def illumina_kind(
         structure=partial(structure.check_of, layouts),
         folders=(ANALYSIS, f"{ANALYSIS}/*") if rules.onboard_analysis else (),
         unique_names=True,
+        lapses=True,
         checksum_lists=manifest_paths if rules.manifests else None,
         read_checksums=read_crc_manifest if rules.manifests else None,
     )
