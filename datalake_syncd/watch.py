@@ -15,6 +15,7 @@ from datalake_syncd.config import Instrument
 from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SourceOffline, SyncdError
 from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.model import Status, Step
+from datalake_syncd.core.names import escape
 from datalake_syncd.steps import settle, sighting, source
 from datalake_syncd.steps.findings import record, tell
 from datalake_syncd.steps.growing.watch import GrowthWatch
@@ -41,6 +42,7 @@ class Watcher:
         self._patience = Patience(name, PATIENCE)
         self._sheets = SheetWatch(service, name)
         self._learn_at = 0.0
+        self._unreadable: set[str] = set()
         self._again = LookAgain(service)
         self._growth = GrowthWatch(service)
         self._returns = ReturnWatch(service)
@@ -95,16 +97,18 @@ class Watcher:
             top_folder(instrument, n) for n, run in runs.items() if run.pruned_at is None
         )
         known = service.ledger.desk.instrument(self._name)
+        shut: dict[str, SyncdError] = {}
         try:
             seen = self._patience.call(lambda tick: source.view(instrument, known, on_disk, tick))
             found = self._patience.call(
-                lambda tick: list(find_runs(instrument, seen.names, runs.keys(), tick))
+                lambda tick: list(find_runs(instrument, seen.names, runs.keys(), tick, shut))
             )
         except SourceOffline as error:
             self._offline(known, error)
             self._stale.look(None)
             return None
         self._online(known, seen)
+        self._tell_unreadable(shut)
         self._learn_from_lake()
         self._again.begin_scan()
         next_look: float | None = None
@@ -121,11 +125,23 @@ class Watcher:
             if look is not None:
                 next_look = look if next_look is None else min(next_look, look)
         for gone in (run for n, run in runs.items() if n not in present):
-            sighting.vanished(service, gone)
+            if top_folder(instrument, gone.name) not in shut:
+                sighting.vanished(service, gone)
         self._sheets.look(self._instrument.sample_sheets)
         self._after(present, runs)
         self._stale.look(self._patience)
         return next_look
+
+    def _tell_unreadable(self, shut: dict[str, SyncdError]) -> None:
+        """Folders that may hold runs and can't be read: each is told once, the rest goes on."""
+        for name, error in shut.items():
+            if name not in self._unreadable:
+                what = f"what runs {escape(name)} holds is not known: {error}"
+                self._say(
+                    logging.WARNING, "source.unreadable", what,
+                    next_step="give the service's user read access to it; it is looked at again",
+                )  # fmt: skip
+        self._unreadable = set(shut)
 
     def _learn_from_lake(self) -> None:
         """With an empty ledger: which runs were published and are gone from this disk."""

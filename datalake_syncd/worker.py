@@ -93,15 +93,20 @@ def do_step(service: Service, run: Run, *, person_asked: bool = False) -> None:
 
 def prune_now(service: Service, run: Run, _argument: str | None = None) -> str:
     """A person asks to prune one run now: every gate and every byte still has to pass."""
-    if run.done is not Step.PUBLISH or run.status is Status.RUNNING:
+    # A blocked run keeps what blocks it: the step would write its own reason over that.
+    if run.done is not Step.PUBLISH or run.status in (Status.RUNNING, Status.BLOCKED):
         raise UsageError(
             f"{run.key} can't be pruned now: it is '{run.status}' after step '{run.done}'",
-            why="only a published run that nobody works on can be",
+            why="only a published run that nobody works on and nothing blocks can be",
             next_step=f"datalake-syncd why {run.key}",
         )
+    before = service.ledger.runs.last_event(run.id, "prune.done")
     claimed = service.ledger.runs.set(run, status=Status.RUNNING)
     do_step(service, claimed, person_asked=True)
     after = service.ledger.runs.by_id(run.id)
+    batch = service.ledger.runs.last_event(run.id, "prune.done")
+    if after.done is Step.PUBLISH and batch is not None and batch != before:
+        return f"{run.key}: {batch.message}"  # a growing data set stays published
     if after.done is Step.PRUNE:
         return f"{run.key} is in the trash; `undo` brings it back until the trash is emptied"
     raise UsageError(

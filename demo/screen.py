@@ -39,7 +39,7 @@ class Screen:
     def heading(self, text: str) -> None:
         """A line that begins something new."""
         self.console.print()
-        self.console.print(Text(text, style="bold"))
+        self.console.print(Text(text, style="bold"), soft_wrap=True)
 
     def plain(self, text: str = "", style: str = "") -> None:
         """A line as it is, indented; the terminal wraps it if it is too narrow."""

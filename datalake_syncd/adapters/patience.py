@@ -33,33 +33,34 @@ class _Call(Generic[_Result]):
 
 
 class Patience:
-    """Runs one call at a time in a thread of its own and gives up on it when it stands still.
+    """Runs each call in a thread of its own and gives up on it when it stands still.
 
     A call gets ``tick``, which it calls whenever it gets on. When none came for ``limit``
     seconds the caller gets ``SourceOffline`` and the thread is left to itself; until it comes
     back, further calls fail at once, so that a dead share costs one thread, not one a minute.
+    Several threads may call it, for the same share.
     """
 
     def __init__(self, name: str, limit: float) -> None:
         self._name = name
         self._limit = limit
-        self._stuck: threading.Event | None = None
+        self._given_up: tuple[threading.Event, ...] = ()
 
     @property
     def stuck(self) -> bool:
         """True while a call that was given up has not come back."""
-        return self._stuck is not None and not self._stuck.is_set()
+        return any(not call.is_set() for call in self._given_up)
 
     def call(self, work: Callable[[Callable[[], None]], _Result]) -> _Result:
         """Run ``work(tick)`` and give its result; its exceptions come through."""
         if self.stuck:
             raise self._no_answer()
-        self._stuck = None
         call = _Call(work)
         threading.Thread(target=call.run, name=f"source-{self._name}", daemon=True).start()
         while not call.finished.wait(min(1.0, self._limit)):
             if time.monotonic() - call.last_tick > self._limit:
-                self._stuck = call.finished
+                still = [one for one in self._given_up if not one.is_set()]
+                self._given_up = (*still, call.finished)
                 raise self._no_answer()
         if call.error is not None:
             raise call.error

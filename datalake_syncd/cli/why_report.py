@@ -271,7 +271,7 @@ def _document(why: Why, ledger: Ledger) -> dict[str, Any]:
         "emptied_at": iso_or_none(run.emptied_at),
         "lake": run.lake,
         "prefix": run.prefix,
-        "released": list(run.accepted),
+        "released": list(run.released),
         "trace": run.trace,
         "history": [
             {

@@ -230,8 +230,8 @@ def _rest(why: Why) -> Iterator[RenderableType]:
     yield ""
     lake = "" if run.lake is None else f" of {escape(run.lake)}"
     yield Text(f"goes to {escape(run.prefix)}{lake}")
-    if run.accepted:
-        yield Text(f"released by a person in spite of: {', '.join(run.accepted)}")
+    if run.released:
+        yield Text(f"released by a person in spite of: {', '.join(run.released)}")
     if run.outcome is not Outcome.GOOD and delivered(run):
         yield Text(f"labelled '{run.outcome.value}' in the lake", style="yellow")
 

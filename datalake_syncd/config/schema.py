@@ -235,7 +235,7 @@ class Instrument(Table):
     )
     flag_grace: values.Duration = Field(
         6 * HOUR,
-        description="Illumina: a second flag that has not come for so long is no longer waited for.",
+        description="Illumina: a second flag that has not come for so long is not waited for.",
     )
     quiet: values.PositiveDuration = Field(
         HOUR,

@@ -116,7 +116,8 @@ class ManifestFile:
     seen, ``bad_etag`` that of a blob whose bytes were read back and were wrong. ``here`` is
     false for a file of a growing data set that the disk no longer has as it was carried,
     ``announced`` true for one that a marker told of already.
-    ``expected`` is the checksum that a list which came with the run gives (``ChecksumList``).
+    ``expected`` is the checksum that a list which came with the run gives (``ChecksumList``); it
+    is "" for a file that differs from its list and was carried as a person released it.
     """
 
     path: str

@@ -99,6 +99,8 @@ def _rests(standing: Standing) -> bool:
         return True
     if standing.status is Status.BLOCKED or standing.pending is not None:
         return False
+    if standing.growing and any(not gate.passed for gate in standing.gates):
+        return False  # new files of a published data set are kept back
     if standing.status is Status.FINISHED or standing.done in (Step.PUBLISH, Step.PRUNE):
         return True
     # A project folder that nobody has put anything into yet.

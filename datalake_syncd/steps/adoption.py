@@ -27,7 +27,7 @@ def recognise_attached_sheet(context: Context) -> None:
     if taken or not files.is_listed(run.id, ATTACHED):
         return
     try:
-        sheet = context.patience.call(lambda tick: _sheet(context, tick))
+        sheet = context.sheet_patience.call(lambda tick: _sheet(context, tick))
     except NeedsPerson:
         return  # told when the sheet is attached
     if sheet is None:
@@ -35,7 +35,7 @@ def recognise_attached_sheet(context: Context) -> None:
     there = context.lake.get(context.prefix + ATTACHED)
     if there is None or there.size != sheet.stat.size:
         return
-    md5 = context.patience.call(lambda tick: hash_sheet(sheet, tick))
+    md5 = context.sheet_patience.call(lambda tick: hash_sheet(sheet, tick))
     if context.patience.call(lambda tick: _own_md5(context, own, tick)) == md5:
         return  # one content, one blob
     seen = context.lake.hash(context.prefix + ATTACHED, should_stop=context.should_stop)

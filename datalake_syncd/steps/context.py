@@ -63,7 +63,10 @@ Answer = Done | Wait | Back | Finished
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One run, one step: the configuration in force and the outside things to work with."""
+    """One run, one step: the configuration in force and the outside things to work with.
+
+    ``patience`` is for the instrument's source, ``sheet_patience`` for its sample sheet folder.
+    """
 
     config: Config
     ledger: Ledger
@@ -74,6 +77,7 @@ class Context:
     logger: logging.Logger
     run: Run
     patience: Patience
+    sheet_patience: Patience
     now: Callable[[], float]
     should_stop: Callable[[], bool]
     clock_jumped: bool = False

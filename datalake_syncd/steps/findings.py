@@ -8,8 +8,10 @@ from typing import Any
 
 from datalake_syncd.adapters.failpoints import FailPoint, reach
 from datalake_syncd.adapters.ledger import Run
+from datalake_syncd.adapters.ledger.rows import RELEASED
 from datalake_syncd.core.durations import format_bytes
 from datalake_syncd.core.kinds import KINDS
+from datalake_syncd.core.kinds.kind import NO_CHECKSUMS
 from datalake_syncd.core.kinds.massspec.placing import ONE_NAME_EACH
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.core.names import escape, escape_once
@@ -29,7 +31,8 @@ def record(service: Service, run: Run, found: Settling) -> None:
     if found.settled is not None:
         _settled(service, run, found, found.settled)
         return
-    if not found.blocked and run.status is Status.BLOCKED:
+    growing = KINDS[service.config.instruments[run.instrument].kind].growing is not None
+    if not found.blocked and run.status is Status.BLOCKED and not growing:
         judged = {gate.name for gate in found.gates}
         if any(not gate["passed"] and gate["name"] not in judged for gate in run.gates):
             return  # only a whole look can say that what blocked the run was mended
@@ -68,6 +71,7 @@ def _settled(service: Service, run: Run, found: Settling, columns: dict[str, Any
         found.notes,
         {
             **columns,
+            "observed": {k: v for k, v in columns["observed"].items() if k != RELEASED},
             "done": Step.SETTLE,
             "status": Status.READY,
             "reason": None,
@@ -97,6 +101,9 @@ def _settled(service: Service, run: Run, found: Settling, columns: dict[str, Any
             instrument=run.instrument,
             next_step="look at the instrument's software; a later flag opens a new generation",
         )
+    for gate in found.gates:
+        if gate.name == NO_CHECKSUMS:
+            _tell_unlisted(service, run, gate.found)
     if lost:
         named = ", ".join(escape(path) for path in lost[:5])
         service.log(
@@ -108,6 +115,18 @@ def _settled(service: Service, run: Run, found: Settling, columns: dict[str, Any
             next_step="ask who removed them from the instrument; the rest is carried",
         )
     service.work.set()
+
+
+def _tell_unlisted(service: Service, run: Run, text: str) -> None:
+    service.ledger.runs.event(run.id, service.wall(), "run.no-checksums", text, step="settle")
+    service.log(
+        logging.WARNING,
+        "run.no-checksums",
+        text,
+        run=run.key,
+        instrument=run.instrument,
+        next_step="look at what the instrument's software should write; nothing waits for it",
+    )
 
 
 def tell(

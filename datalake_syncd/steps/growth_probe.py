@@ -18,8 +18,9 @@ from datalake_syncd.core.staleness import probe_interval
 from datalake_syncd.steps.service import Service
 from datalake_syncd.steps.settle import whole_look
 
-#: Where a run's row keeps the last look, and that it was reported as silent.
-PROBE, SILENT = "probe", "silent"
+#: Where a run's row keeps the last look, when one failed since, and that it was reported as
+#: silent.
+PROBE, FAILED, SILENT = "probe", "probe_failed_at", "silent"
 
 
 def applies(service: Service, run: Run) -> bool:
@@ -35,11 +36,15 @@ def probe(service: Service, run: Run, patience: Patience, *, now_at_once: bool =
     """Look if it is time to (or at once), and write down since when nothing has changed.
 
     Gives the run as it is then. A tree that changes under the look grows; a source that does
-    not answer tells nothing.
+    not answer tells nothing, and is left alone for as long as after a look that succeeded: a
+    folder that can't be read must not have the whole tree walked at every scan.
     """
     now = service.wall()
     last = run.observed.get(PROBE)
     interval = probe_interval(service.config.daemon.stale_after)
+    failed = run.observed.get(FAILED)
+    if failed is not None and 0 <= now - failed < interval:
+        return run
     if not now_at_once and not _is_due(run, last, now, interval):
         return run
     context = service.context(run)
@@ -51,7 +56,7 @@ def probe(service: Service, run: Run, patience: Patience, *, now_at_once: bool =
     except SourceChanged:
         pass  # something came or went meanwhile
     except (SourceOffline, NeedsPerson):
-        return run
+        return service.ledger.runs.set(run, observed={**run.observed, FAILED: now})
     since = now
     # What was counted on a clock that was wrong then, or is now, begins anew.
     same = last is not None and digest is not None and digest == last["digest"]
@@ -67,9 +72,15 @@ def probe(service: Service, run: Run, patience: Patience, *, now_at_once: bool =
             "bytes": size,
         },
     }
+    observed.pop(FAILED, None)
     if since == now:
         observed.pop(SILENT, None)
     return service.ledger.runs.set(run, observed=observed)
+
+
+def looked(before: Run, after: Run) -> bool:
+    """Whether ``probe`` took a look that says something: both are a run, before and after it."""
+    return before.observed.get(PROBE) != after.observed.get(PROBE)
 
 
 def _is_due(run: Run, last: dict[str, Any] | None, now: float, interval: float) -> bool:

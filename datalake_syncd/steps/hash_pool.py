@@ -24,9 +24,9 @@ class HashPool:
     """Reads files once each and hands (path, MD5) pairs to ``record`` in batches.
 
     A file that lists give a checksum of is compared in the same read. One that differs gets no
-    MD5 in the ledger unless ``accept_differing``: so a listed file with an MD5 was compared,
-    and one without is read again, whatever was interrupted. ``differing`` counts them, the
-    first few are in ``named`` as (path, what differs).
+    MD5 in the ledger unless there is ``record_differing``, which gets it then: so a listed file
+    with an MD5 was compared or released, and one without is read again, whatever was
+    interrupted. ``differing`` counts them, the first few are in ``named`` as (path, what differs).
 
     The first error ends the pool and is kept in ``error``. Threads are daemons: one that
     hangs in a dead share can't keep the service from ending.
@@ -38,15 +38,16 @@ class HashPool:
         pages: Iterator[list[ManifestFile]],
         record: Callable[[list[tuple[str, str]]], None],
         *,
-        accept_differing: bool = False,
+        record_differing: Callable[[list[tuple[str, str]]], None] | None = None,
     ) -> None:
         self._root = root
         self._pages = pages
         self._record = record
-        self._accept_differing = accept_differing
+        self._record_differing = record_differing
         self._lock = threading.Lock()
         self._page: list[ManifestFile] = []
         self._results: list[tuple[str, str]] = []
+        self._released: list[tuple[str, str]] = []
         self._recorded_at = time.monotonic()
         self._stop = threading.Event()
         self.error: Exception | None = None
@@ -97,8 +98,10 @@ class HashPool:
                 self.differing += 1
                 if len(self.named) < _NAMED:
                     self.named.append((file.path, difference))
-        if not difference or self._accept_differing:
-            self._result(file.path, md5)
+        if not difference:
+            self._result(self._results, file.path, md5)
+        elif self._record_differing is not None:
+            self._result(self._released, file.path, md5)
 
     def _next(self) -> ManifestFile | None:
         with self._lock:
@@ -113,18 +116,23 @@ class HashPool:
         self.bytes += count
         self.last_progress = time.monotonic()
 
-    def _result(self, path: str, md5: str) -> None:
+    def _result(self, batch: list[tuple[str, str]], path: str, md5: str) -> None:
         with self._lock:
-            self._results.append((path, md5))
+            batch.append((path, md5))
             late = time.monotonic() - self._recorded_at > _BATCH_SECONDS
-            if len(self._results) >= _BATCH or late:
+            if len(batch) >= _BATCH or late:
                 self._flush()
 
     def _flush(self) -> None:
-        batch, self._results = self._results, []
         self._recorded_at = time.monotonic()
-        if batch:
-            self._record(batch)
+        for batch, record in (
+            (self._results, self._record),
+            (self._released, self._record_differing),
+        ):
+            taken = batch.copy()
+            batch.clear()  # what can't be written down is lost, and read again
+            if taken and record is not None:
+                record(taken)
 
     @property
     def working(self) -> bool:

@@ -9,6 +9,7 @@ from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.adapters.patience import Patience
 from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SyncdError
 from datalake_syncd.core.model import Status, Step
+from datalake_syncd.steps.renamed import recognise
 from datalake_syncd.steps.service import Service
 from datalake_syncd.steps.settle import whole_look
 
@@ -20,6 +21,8 @@ _BUDGET = 60.0
 #: A look that failed is taken again after so long (seconds); its error is told each time.
 _AFTER_FAILURE = 3600.0
 _KEPT = "looked_again_at"
+#: So long (seconds) a scan reads what tells runs apart, of runs from before that was written down.
+_RECOGNISING = 20.0
 
 
 class LookAgain:
@@ -29,13 +32,17 @@ class LookAgain:
         self._service = service
         self._spent = 0.0
         self._failed: dict[int, float] = {}
+        self._recognised: set[int] = set()
+        self._recognising = 0.0
 
     def begin_scan(self) -> None:
         """A new scan may spend its time on such looks again."""
-        self._spent = 0.0
+        self._spent = self._recognising = 0.0
 
     def look(self, run: Run, patience: Patience) -> None:
         """Look if it is time to; a run that changed settles again and is published anew."""
+        if run.fingerprint is None and run.id not in self._recognised:
+            self._recognise(run, patience)
         now = self._service.wall()
         last = max(run.observed.get(_KEPT, 0.0), run.published_at or 0.0)
         if last <= now < last + EVERY or self._spent > _BUDGET:
@@ -72,3 +79,19 @@ class LookAgain:
         self._service.log(
             logging.INFO, "run.changed", message, run=run.key, instrument=run.instrument
         )
+
+    def _recognise(self, run: Run, patience: Patience) -> None:
+        """Once for each run from before fingerprints; does not wait for its full look."""
+        if self._recognising > _RECOGNISING:
+            return
+        context = self._service.context(run)
+        begun = self._service.monotonic()
+        try:
+            patience.call(lambda _tick: recognise(context))
+            self._recognised.add(run.id)
+        except SourceChanged:
+            return  # the next scan tries again
+        except NeedsPerson:
+            self._recognised.add(run.id)  # the full look meets the same, and tells it
+        finally:
+            self._recognising += self._service.monotonic() - begun

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from datalake_syncd.adapters import tree
 from datalake_syncd.config import Instrument
-from datalake_syncd.core.errors import SourceChanged
+from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SyncdError
 from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.names import escape
 
@@ -44,18 +43,27 @@ def find_runs(
     names: Iterable[str],
     known: Collection[str],
     tick: Callable[[], None],
+    unreadable: dict[str, SyncdError] | None = None,
 ) -> Iterator[tuple[str, bool]]:
     """The runs below a source whose listing is ``names``: (name, can the ledger hold it?).
 
-    A name that is not UTF-8 comes escaped, and False with it. Raises what the source raises.
+    A name that is not UTF-8 comes escaped, and False with it. A folder that this user may not
+    read is put into ``unreadable`` with what was said, and nothing is known of the runs in it;
+    all else that the source raises is raised.
     """
     kind = KINDS[instrument.kind]
     for name in names:
         if kind.growing is not None:
             inner: Iterable[str] = ()
             if kind.growing.opens(name):
-                with contextlib.suppress(SourceChanged):  # a file, or gone since the listing
+                try:
                     inner = tree.top_names(instrument.source / name)
+                except SourceChanged:
+                    pass  # a file, or gone since the listing
+                except NeedsPerson as error:
+                    if unreadable is None:
+                        raise
+                    unreadable[name] = error
                 tick()
             parts = [(name,), *((name, below) for below in inner)]
             found = [run for run in map(kind.growing.run_name, parts) if run is not None]

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from datalake_syncd.adapters.failpoints import FailPoint, reach
+from datalake_syncd.adapters.ledger import Run
+from datalake_syncd.adapters.ledger.rows import RELEASED
 from datalake_syncd.core import manifest
 from datalake_syncd.core.durations import iso, parse_iso
 from datalake_syncd.core.errors import NeedsPerson, Transient
@@ -20,6 +22,7 @@ from datalake_syncd.core.sheets import ATTACHED
 from datalake_syncd.steps.context import Answer, Context, Done, lake_id
 from datalake_syncd.steps.growing.lake import MAX_MANIFEST_BYTES, write_ready_marker
 from datalake_syncd.steps.recheck import other_lake, recheck
+from datalake_syncd.steps.renamed import RENAMED
 
 
 def publish(context: Context) -> Answer:
@@ -54,8 +57,18 @@ def publish(context: Context) -> Answer:
             "generation": generation,
             "manifest_digest": manifest.digest(_text(lines)),
             "lake": lake_id(context.config),
+            **_shut_again(context.run),
         },
     )
+
+
+def _shut_again(run: Run) -> dict[str, Any]:
+    """What a person let pass counts for this generation alone; only a name stands for good."""
+    opened = [name for name in run.accepted if name != RENAMED]
+    if not opened:
+        return {}
+    kept = [name for name in run.accepted if name == RENAMED]
+    return {"accepted": kept, "observed": {**run.observed, RELEASED: opened}}
 
 
 def _whole_manifest(context: Context) -> None:

@@ -20,6 +20,7 @@ from datalake_syncd.core.errors import (
     SyncdError,
     Transient,
 )
+from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.model import Gate, Status, Step
 from datalake_syncd.steps.context import Answer, Back, Done, Finished, Wait
 from datalake_syncd.steps.service import Service
@@ -93,7 +94,7 @@ class Recorder:
             case LedgerFull():
                 self._service.ledger_trouble(error)
                 self._until_written(partial(self._again, error, 5.0, attempt=False))
-            case SourceChanged() if self._step == "trash":
+            case SourceChanged() if self._step == "trash" or self._has_batch():
                 self._again(error, delay(self._run.attempts, random.random()), attempt=True)  # noqa: S311
             case SourceChanged():
                 self.answer(Back(Step.SIGHTED, "run.changed", str(error)))
@@ -190,6 +191,13 @@ class Recorder:
         self._run = self._service.ledger.runs.move(
             self._current(), now=self._service.wall(), event=event, message=message, **columns
         )
+
+    def _has_batch(self) -> bool:
+        # A growing data set goes on with what is in the trash in its prune step alone.
+        instrument = self._service.config.instruments.get(self._run.instrument)
+        if self._step != "prune" or instrument is None or KINDS[instrument.kind].growing is None:
+            return False
+        return self._current().trash is not None
 
     def _current(self) -> Run:
         # A step may have written an intent into the row itself; it is still our claim as long

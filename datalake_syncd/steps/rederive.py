@@ -22,7 +22,13 @@ def rederive(service: Service, name: str, instrument: Instrument) -> None:
     Without it a folder that comes back under a pruned run's name would look new. Runs that are
     still on the disk get their rows from the disk: they are settled, compared with the lake
     and proven again, and nothing that is there and equal is sent.
+
+    A growing data set gets no row here: its name in the lake is not the one it has on the
+    source (``prot1`` is ``PROT1`` there), and what the lake announces is taken over when its
+    folder is looked at first.
     """
+    if KINDS[instrument.kind].growing is not None:
+        return
     key = f"rederived:{name}:{lake_id(service.config)}:{instrument.destination}"
     if service.ledger.desk.get(key) is not None:
         return

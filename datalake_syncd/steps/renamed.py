@@ -15,7 +15,7 @@ from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.core.durations import iso
 from datalake_syncd.core.errors import SyncdError
 from datalake_syncd.core.kinds.illumina.runinfo import read_run_info
-from datalake_syncd.core.kinds.kind import TopFolder
+from datalake_syncd.core.kinds.kind import MAX_METADATA_BYTES, TopFolder
 from datalake_syncd.core.model import Assessment, Gate, Status, Step
 from datalake_syncd.core.names import escape
 from datalake_syncd.steps.context import Context
@@ -33,30 +33,44 @@ def judged(context: Context, top: TopFolder, assessment: Assessment) -> Assessme
 
     Writes the run's fingerprint down, so that the next name of this one is recognised too.
     """
-    run = context.run
-    print_ = _fingerprint(top, run.fingerprint)
-    if print_ is None:
+    run, runs = context.run, context.ledger.runs
+    data = top.metadata.get(_IDENTITY)
+    run_id = None if data is None else read_run_info(data).facts.run_id
+    if data is None or run_id is None:
         return assessment
+    print_ = hashlib.sha256(data).hexdigest()
     if print_ != run.fingerprint:
-        context.ledger.runs.remember_fingerprint(run.id, print_)
+        runs.remember_fingerprint(run.id, print_)
     if was_sent(run):
         return assessment  # it is under its own name already: that was decided
-    other = next((one for one in _others(context.ledger.runs.with_fingerprint(print_), run)
-                  if was_sent(one)), None)  # fmt: skip
+    same = "the same RunInfo.xml as"
+    other = next(filter(was_sent, _others(runs.with_fingerprint(print_), run)), None)
+    if other is None:
+        # Of what was learned from the lake, or pruned before there were fingerprints, only the
+        # id is known, or the name, which was the id unless it was renamed even then.
+        same = "the run id of"
+        other = next(filter(was_sent, _others(runs.of_unknown_fingerprint(run_id), run)), None)
     if other is None:
         return assessment
-    found = f"the same RunInfo.xml as {escape(other.key)}, {_state(other)}"
+    found = f"{same} {escape(other.key)}, {_state(other)}"
     gate = Gate(RENAMED, False, found, "one name for one run", needs_person=True)
     return replace(assessment, gates=(*assessment.gates, gate))
 
 
-def _fingerprint(top: TopFolder, known: str | None) -> str | None:
-    """SHA-256 of RunInfo.xml, None when there is none or it names no run."""
-    data = top.metadata.get(_IDENTITY)
-    if data is None:
-        return None
-    print_ = hashlib.sha256(data).hexdigest()
-    return print_ if print_ == known or read_run_info(data).facts.run_id else None
+def recognise(context: Context) -> None:
+    """Write down the fingerprint of a run that was published before there were fingerprints.
+
+    Raises ``SourceChanged`` and ``SourceOffline``, as every look does.
+    """
+    if _IDENTITY not in map(str.lower, context.kind.metadata_files):
+        return
+    for name in tree.top_names(context.folder):
+        if name.lower() == _IDENTITY:
+            data = tree.read_small(context.folder / name, MAX_METADATA_BYTES)
+            if data is not None and read_run_info(data).facts.run_id is not None:
+                print_ = hashlib.sha256(data).hexdigest()
+                context.ledger.runs.remember_fingerprint(context.run.id, print_)
+            return
 
 
 def _others(runs: list[Run], run: Run) -> list[Run]:
@@ -74,7 +88,8 @@ def was_sent(run: Run) -> bool:
 def _state(run: Run) -> str:
     if run.published_at is None:
         return "which is on its way to the lake"
-    pruned = "" if run.pruned_at is None else " and pruned here"
+    # A run that was learned from the lake was never seen here, and has one time for both.
+    pruned = "" if run.pruned_at in (None, run.published_at) else " and pruned here"
     return f"which was published on {iso(run.published_at)}{pruned}"
 
 

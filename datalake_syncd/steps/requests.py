@@ -126,7 +126,7 @@ def undo(service: Service, run: Run, _argument: str | None) -> str:
     growing = run.instrument in service.config.instruments and (
         KINDS[service.config.instruments[run.instrument].kind].growing is not None
     )
-    if growing and run.trash is not None and "freed_at" in run.observed:
+    if growing and run.trash is not None:
         if run.status is Status.RUNNING:
             raise _refuse(run, "is being worked on right now", "try again in a minute")
         return undo_units(service, run)

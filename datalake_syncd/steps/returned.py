@@ -57,7 +57,10 @@ class ReturnWatch:
             return None  # it is being written, or can't be read now: looked at by the next scan
         if differs is not None:
             self._judged(run, seen.digest, differs)
-        return _SOON if differs is None and run.id in self._listed else None
+        if differs is not None:
+            return None
+        # Bytes are still to be compared; or the folder has to be still for as long as any run.
+        return _SOON if run.id in self._listed else context.instrument.quiet
 
     def _is_due(self, run: Run) -> bool:
         if run.status is not Status.BLOCKED and (run.observed.get(KEPT) or {}).get("differs"):

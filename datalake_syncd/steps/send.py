@@ -8,13 +8,14 @@ the lake goes up in one request of ours.
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.azcopy import CopyJob, Progress, judge, run_copy
 from datalake_syncd.adapters.failpoints import FailPoint, reach
-from datalake_syncd.core.errors import SourceOffline, Stopped
+from datalake_syncd.adapters.tree.faults import classify
+from datalake_syncd.core.errors import SourceOffline, Stopped, Transient
 from datalake_syncd.core.model import Blob, ManifestFile
 from datalake_syncd.core.names import escape
 from datalake_syncd.steps import listing
@@ -26,6 +27,7 @@ from datalake_syncd.steps.progress import Meter
 BATCH_FILES = 10_000
 BATCH_BYTES = 100 << 30
 _NOTED_AT_ONCE = 100
+_PART = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +184,28 @@ def _copy_way(
 
 
 def _upload_renamed(context: Context, file: ManifestFile) -> None:
+    # A share that hangs must cost this read, not the worker; the lake has its own time limits.
+    data = context.patience.call(lambda tick: _read(context, file, tick))
+    kind = mimetypes.guess_type(file.lake_path)[0] or "application/octet-stream"
+    context.lake.upload(context.prefix + file.lake_path, data, kind)
+
+
+def _read(context: Context, file: ManifestFile, tick: Callable[[], None]) -> bytes:
+    """All bytes of a small file; ``Transient`` when it is not of the size it began with."""
+    data = bytearray()
     with (
         tree.open_regular(context.folder / file.path) as (descriptor, told),
         open(descriptor, "rb", closefd=False) as stream,
     ):
-        kind = mimetypes.guess_type(file.lake_path)[0] or "application/octet-stream"
-        context.lake.upload_file(context.prefix + file.lake_path, stream, told.st_size, kind)
+        try:
+            while len(data) <= told.st_size and (part := stream.read(_PART)):
+                data += part
+                tick()
+        except OSError as error:
+            raise classify(error, file.path) from error
+    if len(data) != told.st_size:
+        raise Transient(f"{escape(file.path)} changed while it was read")
+    return bytes(data)
 
 
 def _hangs(context: Context, pool: HashPool) -> bool:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from datalake_syncd.adapters.azcopy import AzcopySettings
@@ -16,6 +17,7 @@ from datalake_syncd.adapters.logs import log_event
 from datalake_syncd.adapters.patience import Patience
 from datalake_syncd.config import Config, read_secret
 from datalake_syncd.core.access import LakeAccess
+from datalake_syncd.core.names import escape
 from datalake_syncd.steps.context import Context
 from datalake_syncd.steps.health import Health
 
@@ -101,6 +103,7 @@ class Service:
         self._online: set[str] = set()
         self._held: set[int] = set()
         self._patience: dict[str, Patience] = {}
+        self._sheet_patience: dict[Path | None, Patience] = {}
         self._lock = threading.Lock()
         self._ledger_alarm = False
 
@@ -132,6 +135,15 @@ class Service:
         with self._lock:
             return self._patience.setdefault(instrument, Patience(instrument, PATIENCE))
 
+    def sheet_patience(self, folder: Path | None) -> Patience:
+        """The bounded caller of one sample sheet folder, for all that look into it.
+
+        While that folder hangs they all fail at once, and say that it is the folder.
+        """
+        name = f"the sample sheet folder {escape(str(folder))}"
+        with self._lock:
+            return self._sheet_patience.setdefault(folder, Patience(name, PATIENCE))
+
     def stop_run(self, run_id: int) -> None:
         """A person holds a run that is being worked on."""
         with self._lock:
@@ -145,6 +157,8 @@ class Service:
     def context(self, run: Run) -> Context:
         """All that a step of this run needs, with the configuration in force now."""
         force = self.force
+        instrument = force.config.instruments.get(run.instrument)
+        sheets = None if instrument is None else instrument.sample_sheets
         return Context(
             config=force.config,
             ledger=self.ledger,
@@ -156,6 +170,7 @@ class Service:
             run=run,
             # A worker's own: a scan that hangs must not make a step fail, nor the reverse.
             patience=Patience(run.instrument, PATIENCE),
+            sheet_patience=self.sheet_patience(sheets),
             now=self.wall,
             should_stop=lambda: self.stopping.is_set() or run.id in self._held,
             clock_jumped=self.clock.jumped(),

@@ -9,6 +9,7 @@ from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.adapters.tree import trash
 from datalake_syncd.config import Instrument
 from datalake_syncd.core.errors import NeedsPerson
+from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.core.names import escape, lake_name_problem
 from datalake_syncd.steps.context import lake_id
@@ -94,8 +95,10 @@ def vanished(service: Service, run: Run) -> None:
         return
     if _in_trash(service, run):
         return  # our own rename, cut off before its record: the prune step goes on with it
-    if run.published_at is not None and run.done in (Step.VERIFY, Step.ATTACH_SHEET, Step.PUBLISH):
-        if run.reason != GONE and run.done is Step.PUBLISH:
+    announced = _all_announced(service, run)
+    past = (Step.VERIFY, Step.ATTACH_SHEET, Step.PUBLISH)
+    if run.published_at is not None and (run.done in past or announced):
+        if run.reason != GONE and (run.done is Step.PUBLISH or announced):
             service.ledger.runs.move(
                 run,
                 now=service.wall(),
@@ -129,6 +132,14 @@ def vanished(service: Service, run: Run) -> None:
         instrument=run.instrument,
         next_step="bring the folder back under its name; the run goes on by itself then",
     )
+
+
+def _all_announced(service: Service, run: Run) -> bool:
+    """A growing data set that was only looked at again: nothing of it was on its way."""
+    growing = KINDS[service.config.instruments[run.instrument].kind].growing
+    if growing is None or run.done is not Step.SIGHTED or run.observed.get("pending_count"):
+        return False
+    return service.ledger.growth.all_announced(run.id)
 
 
 def _in_trash(service: Service, run: Run) -> bool:

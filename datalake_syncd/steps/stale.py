@@ -42,10 +42,10 @@ class StaleWatch:
             finding = _find(service, looked)
             if finding is None or not _is_due(service, looked):
                 continue
-            if looked is run:
+            if not growth_probe.looked(run, looked):
                 # Hours may have passed since the last look: nothing is told that was true then.
-                looked = growth_probe.probe(service, run, patience, now_at_once=True)
-                finding = _find(service, looked) if looked is not run else None
+                looked = growth_probe.probe(service, looked, patience, now_at_once=True)
+                finding = _find(service, looked) if growth_probe.looked(run, looked) else None
             _tell(service, looked, finding)
         look_for_silence(service, name)
         self._sheets.look()

@@ -11,6 +11,7 @@ from datalake_syncd.adapters.azcopy import end_orphans, inspect, leftovers
 from datalake_syncd.core.errors import SyncdError
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.steps import sighting
+from datalake_syncd.steps.growing.prune import put_back_unfinished
 from datalake_syncd.steps.record import PAUSED
 from datalake_syncd.steps.service import Service
 
@@ -29,6 +30,7 @@ def prepare(service: Service) -> None:
     given_back = service.ledger.runs.give_back(service.wall())
     service.ledger.desk.put(PAUSED, None)
     set_instruments(service)
+    put_back_unfinished(service)
     wake_prunable(service)
     _say_azcopy(service)
     service.log(

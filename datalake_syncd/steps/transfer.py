@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 from datalake_syncd.adapters.failpoints import FailPoint, reach
 from datalake_syncd.core.durations import format_bytes, format_duration
@@ -39,10 +40,10 @@ def transfer(context: Context) -> Answer:
     listing.refresh(context)
     listing.recognise_set_aside_sheet(context)
     recognise_attached_sheet(context)
-    columns = {"lake": lake_id(context.config)}
+    columns: dict[str, Any] = {"lake": lake_id(context.config)}
     if context.kind.growing is not None:
         columns.update(take_over_announced(context))
-        refuse_lost(context)
+        columns.update(refuse_lost(context))
     to_send, to_hash, missing_bytes, overwritten = _classify(context)
     _guard_foreign(context, overwritten)
     context.log(
@@ -55,11 +56,13 @@ def transfer(context: Context) -> Answer:
         to_send=to_send,
     )
     meter = Meter(context, total_files, total_bytes, already=total_bytes - missing_bytes)
+    files, run_id = context.ledger.files, context.run.id
+    released = accepts_other_content(context)
     pool = HashPool(
         context.folder,
         _hash_order(context),
-        lambda batch: context.ledger.files.write_md5s(context.run.id, batch),
-        accept_differing=accepts_other_content(context),
+        lambda batch: files.write_md5s(run_id, batch),
+        record_differing=(lambda batch: files.write_released(run_id, batch)) if released else None,
     )
     try:
         sent = send(context, pool, meter)

@@ -97,14 +97,18 @@ class NextSeqRun(BgzfRun):
             for number in range(1, self.thumbnails + 1):
                 image = f"Thumbnail_Images/L{lane:03d}/C{cycle}.1/s_{lane}_111{number:02d}_red.jpg"
                 yield image, b"\xff\xd8\xff\xe0" + self._random(image, 40)
-        yield "RTALogs/GlobalLog_00.tsv", b"6/10/2017\tWork Manager\tInfo\tcycle done\r\n" * cycle
+        yield (
+            "RTALogs/20170609-2057_GlobalLog_00.tsv",
+            b"6/10/2017\tWork Manager\tInfo\tcycle done\r\n" * cycle,
+        )
 
     def _end(self) -> Iterator[Event]:
         yield from self._filters()
         yield "RTAComplete.txt", b"RTA 2.4.11 completed on 6/10/2017 2:09:31 PM\r\n"
         # The flag goes out before the last copies of what was rewritten along the way.
         yield from self._metadata()
-        yield "RTALogs/WarningLog_00.tsv", b"6/10/2017\tWork Manager\tWarning\tnone\r\n"
+        warnings = b"6/10/2017\tWork Manager\tWarning\tnone\r\n"
+        yield "RTALogs/20170609-2057_WarningLog_00.tsv", warnings
         if self.outcome is not None:
             yield self._status(self.outcome)
 
@@ -136,7 +140,7 @@ class MiniSeqRun(BgzfRun):
         yield from self._filters()
         yield "RTAComplete.txt", b"RTA 2.8.6 completed on 1/3/2018 9:48:12 AM\r\n"
         yield from self._metadata()
-        yield "RTALogs/GlobalLog_00.tsv", b"1/3/2018\tWork Manager\tInfo\tdone\r\n"
+        yield "RTALogs/20180102-1531_GlobalLog_00.tsv", b"1/3/2018\tWork Manager\tInfo\tdone\r\n"
         if self.outcome is not None:
             yield self._status(self.outcome)
         yield from self._analysis()

@@ -169,7 +169,8 @@ class OnboardRun(CbclRun):
     def _analysed(self, folder: str) -> Iterator[Event]:
         path = f"{folder}/Data/BCLConvert/fastq/sample-1_S1_L001_R1_001.fastq.gz"
         yield path, GZIP_MAGIC + self._random(path, 60)
-        yield f"{folder}/Data/Reports/Demultiplex_Stats.csv", b"Lane,SampleID,# Reads\n"
+        report = f"{folder}/Data/BCLConvert/fastq/Reports/Demultiplex_Stats.csv"
+        yield report, b"Lane,SampleID,# Reads\n"
         yield f"{folder}/Data/BCLConvert/SampleSheet.csv", self.sample_sheet()
 
     def _after(self) -> Iterator[Event]:

@@ -108,6 +108,36 @@ def test_a_change_loses_proof_and_announcement(ledger: Ledger, run: Run) -> None
     assert (file.proof, file.announced, file.md5) == (Proof.NONE, False, None)
 
 
+@pytest.mark.parametrize("still_there", [True, False])
+def test_what_was_announced_comes_back_when_its_new_version_is_dropped(
+    ledger: Ledger, run: Run, *, still_there: bool
+) -> None:
+    settle(ledger, run, (entry("a"), "s/a"), (entry("b"), "s/b"), md5="1" * 32)
+    prove(ledger, run, "a", "b")
+    ledger.growth.mark_published(run.id, 3.0)
+    settle(ledger, run, (entry("a", 20, mtime=2), "s/a"), (entry("b"), "s/b"), md5="2" * 32)
+    assert rows(ledger, run)["a"] == ("s/a", True, False)
+    # It changes again, or is taken away, before the new version was announced.
+    watched = [(entry("a", 30, mtime=3), 5.0)] if still_there else []
+    ledger.growth.write_watched(run.id, [*watched, (entry("b"), 1.0)], [])
+    settled, _ = settle(ledger, run, (entry("b"), "s/b"))
+    assert rows(ledger, run)["a"] == ("s/a", False, True)
+    assert (settled.files, settled.bytes) == (2, 20)
+    told = {file.path: file.md5 for file in next(ledger.files.pages(run.id))}
+    assert told["a"] == "1" * 32
+
+
+def test_the_guard_of_a_freed_file_outlives_its_return(ledger: Ledger, run: Run) -> None:
+    settle(ledger, run, (entry("a"), "s/a"), md5="1" * 32)
+    ledger.growth.mark_published(run.id, 3.0)
+    now = ledger.runs.by_id(run.id)
+    ledger.free_units(now, ["a"], {}, now=4.0, message="gone")
+    settle(ledger, run, (entry("a", mtime=9), "s/a"), md5="1" * 32)  # copied back
+    settle(ledger, run, (entry("c"), "s/c"))  # and taken away again before its marker
+    assert rows(ledger, run)["a"] == ("s/a", False, True)
+    assert ledger.growth.freed(run.id) == {"s/a": "1" * 32}
+
+
 def test_only_whole_announced_units_may_go(ledger: Ledger, run: Run) -> None:
     unit = [(entry(f"u.d/{n}"), Placed(f"u.d/{n}", f"s/u.d/{n}", "u.d"), None) for n in "ab"]
     book = (entry("m.xlsx"), Placed("m.xlsx", "m.xlsx", "m.xlsx", prunable=False), None)
@@ -143,7 +173,9 @@ def test_freed_files_are_remembered_by_their_place_in_the_lake(ledger: Ledger, r
 def test_the_lakes_own_manifest_joins_once(ledger: Ledger, run: Run) -> None:
     settle(ledger, run, (entry("a"), "s/a"))
     for _ in range(2):
-        ledger.growth.add_announced(run.id, [("s/a", 10, "1" * 32), ("s/b", 20, "2" * 32)], 9.0)
+        ledger.growth.add_announced(
+            run.id, [("s/a", 10, "1" * 32, True), ("s/b", 20, "2" * 32, True)], 9.0
+        )
     assert rows(ledger, run) == {"a": ("s/a", True, False), "s/b": ("s/b", False, True)}
     assert ledger.files.totals(run.id) == (2, 30)
 

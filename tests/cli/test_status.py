@@ -33,6 +33,7 @@ RUN_KEYS: dict[str, tuple[type, ...]] = {
     "attempts": (int,),
     "reason": (str, type(None)),
     "not_before": (str, type(None)),
+    "facts": (dict,),
 }
 INSTRUMENT_KEYS: dict[str, tuple[type, ...]] = {
     "name": (str,),

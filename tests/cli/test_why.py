@@ -251,3 +251,49 @@ def test_what_looks_like_the_sheet_is_named_until_there_is_one(place: Place) -> 
     with place.ledger() as ledger:
         ledger.desk.put(near_sheets_key("nextseq"), json.dumps({"third": [str(miss)]}))
     assert "looks like" not in place.call("why", "third").out
+
+
+FACTS: dict[str, Any] = {
+    "run_id": RUN,
+    "run_number": "1",
+    "instrument_id": "NB501016",
+    "flowcell": "HXXXXXXXX",
+    "date": "180612",
+    "experiment": "a\x1b[31m name",
+    "software": None,
+    "lanes": 4,
+    "reads": [[1, 75, False], [2, 8, True]],
+    "planned_cycles": 83,
+    "completed_cycles": 40,
+    "status_text": "ExceptionEndedEarly",
+    "error_text": "the pump\nfailed",
+}
+
+
+def test_what_the_instrument_wrote_of_its_run_is_told(place: Place) -> None:
+    place.published(facts=FACTS)
+    place.add("new")
+    told = place.call("why", RUN).out
+    known = (
+        "instrument NB501016; run 1; flow cell HXXXXXXXX; date 180612; experiment a\\x1b[31m name"
+    )
+    assert f"  {known}\n" in told
+    assert "  reads of 75 + 8 (index) cycles; 40 of 83 cycles done; status: " in told
+    assert "ExceptionEndedEarly; error: the pump\\x0afailed" in " ".join(told.split())
+    assert "software" not in told
+    assert "\x1b[31m name" not in told
+    expected = {key: value for key, value in FACTS.items() if value is not None}
+    runs = {run["name"]: run for run in place.call("status", "--json").json["runs"]}
+    assert runs[RUN]["facts"] == place.call("why", RUN, "--json").json["facts"] == expected
+    assert runs["new"]["facts"] == {}
+
+
+def test_of_a_run_that_says_little_only_that_is_told(place: Place) -> None:
+    place.add("bare", facts={**dict.fromkeys(FACTS), "reads": []})
+    place.add("planned", facts={"planned_cycles": 83})
+    place.add("done", facts={"completed_cycles": 40})
+    bare = place.call("why", "bare").out
+    assert "cycles" not in bare
+    assert "instrument " not in bare.partition("UPLOAD")[0]
+    assert "  83 cycles planned\n" in place.call("why", "planned").out
+    assert "  40 cycles done\n" in place.call("why", "done").out

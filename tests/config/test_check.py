@@ -291,6 +291,25 @@ def test_only_a_drop_folder_has_files_of_that_kind(kind: str, line: str, faults_
     assert fault.found == f'is there, but kind = "{kind}" does not use it'
 
 
+NEVER_LAPSE = ("folder", "nanopore", "pacbio", "proteomics", "metabolomics")
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("value", ["1h", "6h"])
+def test_only_flags_of_illumina_lapse(kind: str, value: str, faults_of: Faults) -> None:
+    """Also with the value that is the default: the key is there, and nobody would follow it."""
+    text = GOOD.replace('"nextseq500"', f'"{kind}"')
+    key = IN_FOLDER + "flag_grace"
+    # An unknown key besides, so that there is always something to refuse.
+    line = f'flag_grace = "{value}"\nno_such_key = 1\nkind ='
+    faults = faults_of(("kind =", line), text=text)
+    found = [fault.found for fault in faults if fault.key == key]
+    told = [f'is there, but kind = "{kind}" does not use it']
+    assert found == (told if kind in NEVER_LAPSE else [])
+    without = faults_of(("kind =", "no_such_key = 1\nkind ="), text=text)
+    assert key not in {fault.key for fault in without}
+
+
 @pytest.mark.parametrize("kind", ["proteomics", "metabolomics"])
 @pytest.mark.parametrize(
     "line",

@@ -29,7 +29,15 @@ def uncommented(text: str) -> str:
 def all_of_it() -> str:
     """The file with every key in force, for the login and the kind that follow all of them."""
     text = uncommented(starting_file()).replace('"managed-identity"', '"service-principal"')
-    return text.replace('"nextseq500"', '"folder"')
+    # What only sequencers follow has a test of its own.
+    return re.sub(r"(?m)^flag_grace = .*\n", "", text.replace('"nextseq500"', '"folder"'))
+
+
+def test_what_a_drop_folder_does_not_follow_can_be_taken_in_too() -> None:
+    text = re.sub(r"(?m)^#(flag_grace = )", r"\1", starting_file())
+    full, short = load_text(text, Path("x"), {}).config, load_text(starting_file(), Path("x"), {})
+    assert "\nflag_grace = " in text
+    assert full.instruments["nextseq"] == short.config.instruments["nextseq"]
 
 
 def test_the_example_in_the_repository_is_what_init_writes(repo_root: Path) -> None:

@@ -106,12 +106,14 @@ def test_what_changes_between_settling_and_transfer_is_settled_again(lab: Lab) -
     for run_ in (gone, moved):
         expect_stopped(lab, run_, "blocked", "vanished from the source")
         assert "run.vanished" in lab.events(run_.name, "nextseq")
-    expect_published(lab, nextseq(7))
+    expect_stopped(lab, nextseq(7), "blocked", "the same RunInfo.xml as")
     assert not [line for line in log if line["event"] == "run.vanished"], "told once"
 
     aside.rename(folder_of(lab, gone))
     write(lab, hole)
-    lab.once(expect=1)
+    lab.call("release", nextseq(7).name)
+    lab.once(expect=None)
+    expect_published(lab, nextseq(7))
     expect_published(lab, gone)
     expect_published(lab, hole)
 

@@ -197,6 +197,33 @@ def test_a_dry_run_names_the_units_and_touches_nothing(lab: Lab, project: Path) 
     assert (project / "a.raw").exists()
 
 
+def test_a_prune_that_was_asked_for_says_what_it_did(lab: Lab, project: Path) -> None:
+    write(project, a__raw=b"first")
+    with lab.daemon():
+        published(lab)
+        lab.wait_for(lambda: settled_down(lab))
+    prunable(lab, keep="0s", trash="1h")
+    assert "1 files moved to" in lab.call("prune", NAME).stdout
+    assert not (project / "a.raw").exists()
+    lab.call("prune", NAME, expect=1)  # nothing more may go
+
+
+def test_a_project_that_was_taken_away_is_gone_and_no_alarm(lab: Lab, project: Path) -> None:
+    write(project, a__raw=b"first")
+    with lab.daemon():
+        published(lab)
+        lab.wait_for(lambda: settled_down(lab))
+    prunable(lab, keep="0s", trash="1h")
+    project.rename(project.with_name("elsewhere"))
+    lab.call("prune", NAME, expect=1)
+    run = lab.the_run(NAME, "prot")
+    assert (run.done, run.status) == ("publish", "waiting")
+    assert "its folder is not on the source" in (run.reason or "")
+    lab.once()
+    assert "run.vanished" not in lab.events(NAME, "prot")
+    assert "no longer on the source" in (lab.the_run(NAME, "prot").reason or "")
+
+
 def test_a_lake_that_lost_a_file_gets_it_back_before_anything_goes(lab: Lab, project: Path) -> None:
     write(project, a__raw=b"first", b__raw=b"second")
     prunable(lab, keep="6s", trash="1s")
@@ -277,3 +304,49 @@ def test_bruker_databases_are_read_as_bytes_alone(lab: Lab, project: Path) -> No
         published(lab)
     after = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in unit.iterdir()}
     assert after == before
+
+
+def test_what_is_kept_back_after_publishing_is_told(lab: Lab, project: Path) -> None:
+    """A published data set with a shut gate is no longer at rest."""
+    lab.kinds = {"met": "metabolomics"}
+    lab.__post_init__()
+    lab.configure(instruments__met=['quiet = "1s"'])
+    run, methods = lab.source("met") / "RawData_S/3", lab.source("met") / "DataProcessingMethod_S"
+    for folder, name in ((run, "x.raw"), (methods, "a.meth")):
+        folder.mkdir(parents=True)
+        (folder / name).write_bytes(name.encode())
+    with lab.daemon():
+        lab.wait_published("S/3", "met")
+        lab.wait_for(lambda: lab.the_run("S/3", "met").status == "finished")
+        methods.rename(methods.with_name("DataProcessingMethod_T"))
+        (run / "y.raw").write_bytes(b"new")
+        lab.wait_for(lambda: "method folder" in (lab.the_run("S/3", "met").reason or ""))
+        assert lab.the_run("S/3", "met").status == "waiting"
+        methods.with_name("DataProcessingMethod_T").rename(methods)
+        lab.wait_published("S/3", "met", gen=2)
+    assert lab.read("met-out/S/3/raw/y.raw") == b"new"
+
+
+def test_a_unit_with_a_late_file_is_not_torn_by_pruning(lab: Lab, project: Path) -> None:
+    write(project, x__wiff=b"w", **{"x.wiff.scan": b"s"})
+    with lab.daemon():
+        published(lab)
+        lab.wait_for(lambda: settled_down(lab))
+    # A third file of the unit comes, too young to go, when the others are due for pruning.
+    write(project, x__wiff2=b"late")
+    lab.configure(
+        instruments__prot=['quiet = "1h"'],
+        instruments__prot__prune=["enabled = true", 'keep = "0s"', 'trash = "0s"'],
+    )
+    lab.once()
+    assert {path.name for path in project.iterdir()} == {"x.wiff", "x.wiff.scan", "x.wiff2"}
+
+
+def test_a_unit_that_goes_before_it_was_carried_is_told(lab: Lab, project: Path) -> None:
+    lab.configure(instruments__prot=['quiet = "1h"'])
+    write(project, a__raw=b"first", b__raw=b"second")
+    lab.once()
+    (project / "a.raw").unlink()
+    told = [line for line in lab.once() if line["event"] == "unit.vanished"]
+    assert [line["message"].endswith(": a.raw") for line in told] == [True]
+    assert not [line for line in lab.once() if line["event"] == "unit.vanished"]

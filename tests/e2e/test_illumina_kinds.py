@@ -150,7 +150,7 @@ def test_each_missing_sign_is_waited_for_and_then_the_run_goes_on(lab: Lab) -> N
 
 def test_the_checksums_of_a_novaseq_x_are_compared(lab: Lab) -> None:
     cbcl = "Data/Intensities/BaseCalls/L001/C1.1/L001_1.cbcl"
-    report = "Analysis/1/Data/Reports/Demultiplex_Stats.csv"
+    report = "Analysis/1/Data/BCLConvert/fastq/Reports/Demultiplex_Stats.csv"
     good = small("novaseqx", 1, analyses={"1": True, "12": True, "old": False})
     wrong = small("novaseqx", 2, wrong_checksum=cbcl)
     analysis = small("novaseqx", 3, analyses={"1": True}, wrong_checksum=report)
@@ -192,6 +192,18 @@ def test_a_flag_that_never_comes_lapses_beside_another_one_and_nowhere_else(lab:
         expect_published(lab, run, outcome)
     expect_stopped(lab, crashed, "waiting", f"flag {COPY}: not there")
     expect_stopped(lab, half, "waiting", "half-written")
+
+
+def test_a_novaseq_x_without_its_list_is_carried_and_that_is_told_once(lab: Lab) -> None:
+    run = small("novaseqx", 1, without=("Manifest.tsv",))
+    write(lab, run)
+    with lab.daemon() as daemon:
+        publish(lab, run)
+        (line,) = daemon.lines("run.no-checksums")
+    told = "no Manifest.tsv in the run folder: its checksums can't be compared"
+    assert (line["level"], line["message"]) == ("WARNING", told)
+    expect_published(lab, run)
+    assert told in " ".join(lab.call("why", run.name).stdout.split())
 
 
 def test_runs_with_holes_or_odd_ends_are_told_apart(lab: Lab) -> None:

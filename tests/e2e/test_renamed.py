@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sqlite3
 import time
 from pathlib import Path
 
@@ -65,6 +67,70 @@ def test_a_published_run_under_a_new_name_is_not_sent_again_until_a_person_says_
     assert lab.the_run(NEW).outcome == "good", "a name says nothing about the run"
     lab.expect_in_lake(run.files(), f"miseq-out/{NEW}")
     assert etags(lab).items() >= before.items(), "the old name stays as it was"
+
+
+def forget_fingerprints(lab: Lab, *, facts: bool = True) -> None:
+    """The ledger as it was before it had fingerprints."""
+    with contextlib.closing(sqlite3.connect(lab.state / "ledger.sqlite")) as ledger, ledger:
+        ledger.execute("UPDATE runs SET fingerprint=NULL")
+        if not facts:
+            ledger.execute("UPDATE runs SET facts='{}'")
+
+
+def expect_asked(lab: Lab, told: str) -> None:
+    """The new name waits for a person, and nothing of it is in the lake."""
+    row = lab.the_run(NEW)
+    assert (row.done, row.status) == ("sighted", "blocked")
+    assert told in (row.reason or "")
+    assert not blobs_of(lab, NEW)
+
+
+def test_a_run_from_before_fingerprints_gets_its_own_at_the_next_scan(lab: Lab) -> None:
+    run = miseq(1)
+    (lab.source() / "keep").mkdir()
+    write(lab, run)
+    lab.once()
+    first = row_of(lab, run)
+    forget_fingerprints(lab, facts=False)
+    lab.once()
+    assert row_of(lab, run).fingerprint == first.fingerprint is not None
+    assert row_of(lab, run).generation == 1
+    rename(lab, run.name, NEW)
+    lab.once(expect=1)
+    expect_asked(lab, f"the same RunInfo.xml as miseq/{run.name}, which was published on")
+
+
+def test_a_run_that_went_before_it_had_a_fingerprint_is_known_by_its_id(lab: Lab) -> None:
+    """Its folder had another name than its id even then: the facts in the ledger tell."""
+    run, odd = miseq(1), "230101_M00001_0033_000000000-CCCCC"
+    (lab.source() / "keep").mkdir()
+    write(lab, run)
+    rename(lab, run.name, odd)
+    lab.once()
+    forget_fingerprints(lab)
+    rename(lab, odd, NEW)
+    lab.once(expect=1)
+    expect_asked(lab, f"the run id of miseq/{odd}, which was published on")
+    lab.call("release", NEW)
+    lab.once()
+    lab.expect_in_lake(run.files(), f"miseq-out/{NEW}")
+
+
+def test_a_lost_ledger_knows_renamed_runs_by_what_the_lake_calls_them(lab: Lab) -> None:
+    run, other = miseq(1), miseq(2)
+    write(lab, run, other)
+    lab.once()
+    before = etags(lab)
+    rename(lab, run.name, NEW)
+    shutil.move(lab.state, lab.root / "lost")
+    lab.once(expect=1)
+    assert row_of(lab, run).reason == "learned from the lake; not on this disk"
+    expect_asked(lab, f"the run id of miseq/{run.name}, which was published on")
+    assert "pruned here" not in (lab.the_run(NEW).reason or "")
+    assert row_of(lab, other).status == "finished"
+    unchanged = etags(lab)
+    files = [f"miseq-out/{run.name}/{path}" for path in run.files()]
+    assert all(unchanged[path] == before[path] for path in files)
 
 
 def test_a_run_that_was_only_seen_goes_on_under_its_new_name(lab: Lab) -> None:

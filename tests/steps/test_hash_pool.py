@@ -26,6 +26,7 @@ class Table:
         self.root = root
         self.expected = expected
         self.md5s: dict[str, str] = {}
+        self.released: set[str] = set()
         for path in expected:
             (root / path).write_bytes(path.encode())
 
@@ -39,13 +40,22 @@ class Table:
         ]  # fmt: skip
 
     def hash(self, *, accept: bool = False) -> HashPool:
-        pool = HashPool(self.root, self.pages(), self._record, accept_differing=accept)
+        pool = HashPool(
+            self.root,
+            self.pages(),
+            self._record,
+            record_differing=self._record_released if accept else None,
+        )
         pool.wait(20)
         pool.finish()
         return pool
 
     def _record(self, batch: list[tuple[str, str]]) -> None:
         self.md5s.update(batch)
+
+    def _record_released(self, batch: list[tuple[str, str]]) -> None:
+        self.md5s.update(batch)
+        self.released.update(path for path, _ in batch)
 
 
 def test_files_that_differ_are_counted_named_and_left_without_md5(tmp_path: Path) -> None:
@@ -64,6 +74,7 @@ def test_files_that_differ_are_counted_named_and_left_without_md5(tmp_path: Path
     # A person released it.
     assert table.hash(accept=True).differing == 8
     assert len(table.md5s) == 10
+    assert table.released == {f"bad{n}" for n in range(8)}
     assert table.hash().differing == 0
 
 

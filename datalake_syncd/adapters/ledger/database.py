@@ -97,7 +97,8 @@ class Database:
         try:
             self._connection = self._connect()
             self._check_version()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            # SQLite quotes damaged text in its messages, which need not be UTF-8 then.
             raise damaged(self.path, error) from error
 
     def _none_yet(self) -> UsageError:
@@ -215,7 +216,7 @@ class Database:
         with self._lock:
             try:
                 return self._connection.execute(sql, _bindable(values)).fetchall()
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 if isinstance(error, sqlite3.OperationalError):
                     raise self._operational(error) from error
                 raise damaged(self.path, error) from error
@@ -250,7 +251,7 @@ def _bindable(values: Iterable[Any] | dict[str, Any]) -> Any:
     return values if isinstance(values, dict) else tuple(values)
 
 
-def damaged(path: Path, error: sqlite3.Error) -> SyncdError:
+def damaged(path: Path, error: Exception) -> SyncdError:
     """What to tell a person about a ledger that SQLite can't read."""
     return LedgerDamaged(
         f"the ledger {path} can't be read: {error}",

@@ -57,6 +57,18 @@ class Files(Looks):
                 ((md5, run_id, path) for path, md5 in batch),
             )
 
+    def write_released(self, run_id: int, batch: Iterable[tuple[str, str]]) -> None:
+        """Write down (path, MD5) pairs of files that differ from their lists all the same.
+
+        What a person let pass once is no proof: the next look takes their MD5s away again, and
+        they are compared anew.
+        """
+        with self._db.transaction():
+            self._db.execute_many(
+                "UPDATE files SET md5=?, expected='' WHERE run_id=? AND path=?",
+                ((md5, run_id, path) for path, md5 in batch),
+            )
+
     def write_todo(self, run_id: int, batch: Iterable[tuple[str, str | None]]) -> None:
         """Write down (path, ``send`` | ``sent`` | ``hash`` | None) pairs."""
         with self._db.transaction():

@@ -129,13 +129,30 @@ class Growth:
             """,  # noqa: S608 - constant text
             run,
         )
+        self._restore_announced(run_id)
         self._db.execute("DELETE FROM seen WHERE run_id=:run", run)
         self._looks.write_notes_in_transaction(run_id, notes)
         return [row["path"] for row in lost]
 
+    def _restore_announced(self, run_id: int) -> None:
+        """What a marker told of comes back as it was told, when what replaced it is dropped.
+
+        A file may be settled anew and change again, or go, before its new version is announced.
+        """
+        self._db.execute(
+            "INSERT OR IGNORE INTO files (run_id, path, lake_path, size, mtime_ns, ctime_ns, "
+            "inode, device, md5, unit, prunable, here, published_at, freed_at) "
+            "SELECT run_id, path, lake_path, size, 0, 0, 0, 0, md5, unit, prunable, 0, at, "
+            "freed_at FROM announced WHERE run_id=:run "
+            "AND lake_path NOT IN (SELECT lake_path FROM files WHERE run_id=:run) "
+            "AND lake_path NOT IN (SELECT lake_path FROM seen WHERE run_id=:run) "
+            "AND path NOT IN (SELECT path FROM seen WHERE run_id=:run)",
+            {"run": run_id},
+        )
+
     def announced(self, run_id: int) -> set[str]:
         """The lake paths that a marker told of already."""
-        sql = "SELECT lake_path FROM files WHERE run_id=? AND published_at IS NOT NULL"
+        sql = "SELECT lake_path FROM announced WHERE run_id=?"
         return {row["lake_path"] for row in self._db.rows(sql, (run_id,))}
 
     def mark_published(self, run_id: int, now: float) -> None:
@@ -145,24 +162,52 @@ class Growth:
                 "UPDATE files SET published_at=? WHERE run_id=? AND published_at IS NULL",
                 (now, run_id),
             )
+            self._keep_announced(run_id)
 
-    def add_announced(self, run_id: int, rows: Iterable[tuple[str, int, str]], now: float) -> None:
-        """Write down (lake path, bytes, MD5) of files that only the lake has, as it announces them.
+    def _keep_announced(self, run_id: int) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO announced "
+            "(run_id, lake_path, path, size, md5, unit, prunable, at, freed_at) "
+            "SELECT run_id, lake_path, path, size, md5, unit, prunable, published_at, freed_at "
+            "FROM files WHERE run_id=? AND published_at IS NOT NULL AND md5 IS NOT NULL",
+            (run_id,),
+        )
 
-        Where they were on the disk is not known; their lake path stands for it.
+    def add_announced(
+        self, run_id: int, rows: Iterable[tuple[str, int, str, bool]], now: float
+    ) -> None:
+        """Write down (lake path, bytes, MD5, freed?) of files as the lake announces them.
+
+        ``freed``: they have left this disk. Where they were, or are, on the disk is not known;
+        their lake path stands for it.
         """
         with self._db.transaction():
             self._db.execute_many(
                 "INSERT OR IGNORE INTO files (run_id, path, lake_path, size, mtime_ns, ctime_ns, "
                 "inode, device, md5, here, published_at, freed_at) "
                 "VALUES (?,?,?,?,0,0,0,0,?,0,?,?)",
-                ((run_id, lake, lake, size, md5, now, now) for lake, size, md5 in rows),
+                (
+                    (run_id, lake, lake, size, md5, now, now if freed else None)
+                    for lake, size, md5, freed in rows
+                ),
             )
+
+    def forget(self, run_id: int, paths: Iterable[str]) -> None:
+        """Take files out of what is announced, for good: a person said that they are lost."""
+        gone = [(run_id, path) for path in paths]
+        with self._db.transaction():
+            self._db.execute_many(
+                "DELETE FROM announced WHERE (run_id, lake_path) IN (SELECT run_id, lake_path "
+                "FROM files WHERE run_id=? AND path=? AND here=0)",
+                gone,
+            )
+            self._db.execute_many("DELETE FROM files WHERE run_id=? AND path=? AND here=0", gone)
 
     def freed(self, run_id: int) -> dict[str, str]:
         """Lake path -> MD5 of the files that this disk no longer has as they were announced."""
         rows = self._db.rows(
-            "SELECT lake_path, md5 FROM files WHERE run_id=? AND freed_at IS NOT NULL", (run_id,)
+            "SELECT lake_path, md5 FROM announced WHERE run_id=? AND freed_at IS NOT NULL",
+            (run_id,),
         )
         return {row["lake_path"]: row["md5"] for row in rows}
 
@@ -197,6 +242,7 @@ class Growth:
             "UPDATE files SET here=0, freed_at=? WHERE run_id=? AND path=?",
             ((now, run_id, path) for path in paths),
         )
+        self._keep_announced(run_id)
 
     def mark_back(self, run_id: int, paths: Iterable[str], now: float) -> None:
         """These files are on the disk again; they are kept there as if announced just now."""
@@ -205,6 +251,17 @@ class Growth:
                 "UPDATE files SET freed_at=NULL, published_at=? WHERE run_id=? AND path=?",
                 ((now, run_id, path) for path in paths),
             )
+            self._keep_announced(run_id)
+
+    def all_announced(self, run_id: int) -> bool:
+        """Whether all that is known of the data set was announced as it was last seen."""
+        row = self._db.row(
+            "SELECT count(*) AS n, count(published_at) AS told, count(w.path) AS other "
+            "FROM files f LEFT JOIN watched w ON w.run_id=f.run_id AND w.path=f.path "
+            "AND (w.size, w.mtime_ns) != (f.size, f.mtime_ns) WHERE f.run_id=?",
+            (run_id,),
+        )
+        return row is not None and row["n"] > 0 and row["n"] == row["told"] and not row["other"]
 
     def freed_since(self, instrument: str, since: float) -> int:
         """How many batches of the instrument's data sets went to the trash since then."""

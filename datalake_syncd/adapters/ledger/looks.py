@@ -14,7 +14,8 @@ SAME = (
     "files.size=excluded.size AND files.mtime_ns=excluded.mtime_ns "
     "AND files.ctime_ns=excluded.ctime_ns AND files.inode=excluded.inode"
 )
-# A file whose list says something new is a file that nothing is known of yet.
+# A file whose list says something new is a file that nothing is known of yet, and so is one that
+# was carried in spite of its list (its row expects ""): that was for one generation.
 _KNOWN = f"{SAME} AND (excluded.expected IS NULL OR files.expected IS excluded.expected)"
 
 
@@ -85,7 +86,8 @@ class Looks:
         """Make the finished look the manifest; gives files that vanished before any proof.
 
         MD5 and proof stay with files whose size, times and inode are unchanged, unless a list
-        now says something else of them: then their bytes are to be compared with that first.
+        now says something else of them, or they differed from it before: then their bytes are to
+        be compared with it first.
         """
         with self._db.transaction():
             return self.adopt_in_transaction(run_id, notes)

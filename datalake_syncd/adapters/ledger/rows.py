@@ -8,6 +8,9 @@ from typing import Any
 
 from datalake_syncd.core.model import Outcome, Proof, Status, Step
 
+#: Where a run's row keeps what a person had released of the generation that is published.
+RELEASED = "released"
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -54,6 +57,12 @@ class Run:
     def key(self) -> str:
         """``INSTRUMENT/NAME``."""
         return f"{self.instrument}/{self.name}"
+
+    @property
+    def released(self) -> tuple[str, ...]:
+        """The gates that a person opened: now, and for what is published."""
+        before = self.observed.get(RELEASED, ())
+        return (*self.accepted, *(name for name in before if name not in self.accepted))
 
     @property
     def shown_status(self) -> Status:

@@ -65,6 +65,15 @@ class Runs:
         sql = "SELECT * FROM runs WHERE fingerprint=? ORDER BY id"
         return [run_of(row) for row in self._db.rows(sql, (fingerprint,))]
 
+    def of_unknown_fingerprint(self, run_id: str) -> list[Run]:
+        """Runs without a fingerprint whose name, or whose facts, have this id of a run."""
+        sql = (
+            "SELECT * FROM runs WHERE fingerprint IS NULL AND (name=? OR instr(facts, ?)) "
+            "ORDER BY id"
+        )
+        found = map(run_of, self._db.rows(sql, (run_id, json.dumps(run_id))))
+        return [run for run in found if run_id in (run.name, run.facts.get("run_id"))]
+
     def remember_fingerprint(self, run_id: int, fingerprint: str) -> None:
         """Note what tells this run apart; nothing moves by it, so no state is expected."""
         with self._db.transaction():

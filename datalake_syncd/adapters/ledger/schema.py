@@ -196,6 +196,20 @@ _GROWING = (
     "ALTER TABLE seen ADD COLUMN prunable INTEGER NOT NULL DEFAULT 1",
     "ALTER TABLE seen ADD COLUMN expected TEXT",
     """
+    CREATE TABLE announced (
+        run_id INTEGER NOT NULL REFERENCES runs (id),
+        lake_path TEXT NOT NULL,
+        path TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        md5 TEXT NOT NULL,
+        unit TEXT,
+        prunable INTEGER NOT NULL,
+        at REAL NOT NULL,
+        freed_at REAL,
+        PRIMARY KEY (run_id, lake_path)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
     CREATE TABLE watched (
         run_id INTEGER NOT NULL REFERENCES runs (id),
         path TEXT NOT NULL,

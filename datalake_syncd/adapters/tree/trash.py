@@ -152,16 +152,19 @@ def strangers(
     return found
 
 
-def missing(source: Path, trash_name: str, plan: Sequence[PlanItem]) -> int:
-    """How many files of the plan are no longer in the trash: emptying it had begun."""
+def missing(source: Path, trash_name: str, plan: Sequence[PlanItem]) -> set[str]:
+    """The files of the plan that are no longer in the trash: emptying it had begun."""
     if not is_there(source, trash_name, trash=True):
-        return len(plan)
-    with opened(source) as top, opened(TRASH, top) as trash, opened(trash_name, trash) as run:
-        folders = _Folders(run)
-        try:
-            return sum(folders.file(item.path) is None for item in plan)
-        finally:
-            folders.close()
+        return {item.path for item in plan}
+    try:
+        with opened(source) as top, opened(TRASH, top) as trash, opened(trash_name, trash) as run:
+            folders = _Folders(run)
+            try:
+                return {item.path for item in plan if folders.file(item.path) is None}
+            finally:
+                folders.close()
+    except OSError as error:
+        raise classify(error, trash_name) from error
 
 
 def empty(

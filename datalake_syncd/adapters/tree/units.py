@@ -6,14 +6,22 @@ no link is followed. Doing it twice changes nothing: what was moved before is fo
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from datalake_syncd.adapters.tree.faults import classify
 from datalake_syncd.adapters.tree.trash import TRASH, not_moved, opened, remove_folders
 from datalake_syncd.core.errors import NeedsPerson
 from datalake_syncd.core.names import escape
+from datalake_syncd.core.pruning import PlanItem
+
+_NOREPLACE = 1  # RENAME_NOREPLACE of <linux/fs.h>
+_renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
 
 
 def entries_of(files: Sequence[tuple[str, str]]) -> list[str]:
@@ -49,6 +57,43 @@ def bring_entries_back(source: Path, base: str, entries: Sequence[str], trash_na
         raise not_moved(error, entries[0], source) from error
 
 
+def in_place(source: Path, base: str, plan: Sequence[PlanItem]) -> set[str]:
+    """The files of the plan that lie below ``source / base`` with their size and time of change.
+
+    A rename gives another ctime, and a share that was mounted anew other inodes.
+    """
+    found: set[str] = set()
+    for item in plan:
+        try:
+            told = os.lstat(source / base / item.path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise classify(error, item.path) from error
+        same = (told.st_size, told.st_mtime_ns) == (item.stat.size, item.stat.mtime_ns)
+        if same and stat.S_ISREG(told.st_mode):
+            found.add(item.path)
+    return found
+
+
+def rename_to_free_name(name: str, before: int, after: int) -> None:
+    """Rename between two open folders; ``FileExistsError`` when the name is taken there.
+
+    Linux looks and renames in one: an instrument may make a file of that name at any moment.
+    Some shares can't do that; there it is looked at just before.
+    """
+    if _renameat2 is not None:
+        raw = os.fsencode(name)
+        if _renameat2(before, raw, after, raw, _NOREPLACE) == 0:
+            return
+        number = ctypes.get_errno()
+        if number not in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):
+            raise OSError(number, os.strerror(number), name)
+    if _exists(name, after):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
+    os.rename(name, name, src_dir_fd=before, dst_dir_fd=after)
+
+
 def _rename_all(top: int, above_from: str, above_to: str, entries: Sequence[str]) -> None:
     for entry in entries:
         parent, _, name = entry.rpartition("/")
@@ -57,22 +102,26 @@ def _rename_all(top: int, above_from: str, above_to: str, entries: Sequence[str]
             _walk(top, _joined(above_to, parent), make=True) as after,
         ):
             there = before is not None and _exists(name, before)
-            taken = after is not None and _exists(name, after)
             if not there or before is None or after is None:
                 continue  # moved by an earlier try, or gone: the caller's check tells
-            if taken:
-                raise NeedsPerson(
-                    f"{escape(entry)} is already there",
-                    why="nothing is ever replaced",
-                    next_step="look at both, move one of them away, and try again",
-                )
             if os.fstat(before).st_dev != os.fstat(after).st_dev:
                 raise NeedsPerson(
                     f"{escape(entry)} lies on another file system than its trash",
                     why="only a rename within one file system moves it safely",
                     next_step="unmount what is mounted there, or set prune.enabled = false",
                 )
-            os.rename(name, name, src_dir_fd=before, dst_dir_fd=after)
+            try:
+                rename_to_free_name(name, before, after)
+            except FileExistsError as error:
+                taken, other = (
+                    escape("/".join([*_joined(above, parent), name]))
+                    for above in (above_to, above_from)
+                )
+                raise NeedsPerson(
+                    f"{taken} is already there; the other one is {other}",
+                    why="nothing is ever replaced",
+                    next_step="look at both, move one of them away, and try again",
+                ) from error
             os.fsync(after)
             os.fsync(before)
 

@@ -9,6 +9,9 @@ from typing import Protocol
 from datalake_syncd.core.kinds.growing import GrowingLayout
 from datalake_syncd.core.model import Assessment, RunFacts
 
+NO_CHECKSUMS = "no checksums"
+"""A gate of this name is passed and tells all the same: what else is compared can't be here."""
+
 MAX_METADATA_BYTES = 4 * 1024 * 1024
 """Metadata files above this size (bytes) are not read; the largest real one seen has 160 kB."""
 

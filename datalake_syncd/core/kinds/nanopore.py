@@ -15,7 +15,10 @@ from datalake_syncd.core.names import escape
 
 _FLAGS = re.ASCII | re.IGNORECASE
 # {start}_{position}_{flow cell}_{protocol run id}: 20231205_1618_3B_PAS86456_72d9fceb
-_RUN_FOLDER = re.compile(r"\d{8}_\d{4}_[^_]+_[^_]+_[0-9a-f]{8}", _FLAGS)
+_RUN_FOLDER = re.compile(r"\d{8}_\d{4}_[^_/]+_[^_/]+_[0-9a-f]{8}", _FLAGS)
+_BELOW_RUN_FOLDER = re.compile(rf"/{_RUN_FOLDER.pattern}/(.+)", _FLAGS | re.DOTALL)
+# MinKNOW runs on Windows too.
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:/", re.ASCII)
 _READS = frozenset(
     (
         "pod5",
@@ -79,12 +82,12 @@ def hash_lists(top: TopFolder) -> tuple[str, ...]:
 def read_output_hash(path: str, data: bytes) -> ChecksumList:
     """Parse ``output_hash_*.csv``: SHA-256 by file, which is blank for files like POD5.
 
-    Paths are relative to the run folder that the list lies in; an absolute one is taken from
-    below a folder of that name on.
+    Paths are relative to the run folder that the list lies in; an absolute one (of Windows too)
+    is taken from below a folder of that name on, or else below one with the name of a run.
     """
     found = Entries(path)
     folder = path.rpartition("/")[0].rpartition("/")[2]
-    header: dict[str, int] | None = None
+    header: list[str] | None = None
     for number, line in found.lines(data):
         try:
             cells = [cell.strip() for cell in next(csv.reader(io.StringIO(line)), [])]
@@ -92,23 +95,31 @@ def read_output_hash(path: str, data: bytes) -> ChecksumList:
             found.complain(number, f"no line of a CSV file ({error})")
             continue
         if header is None:
-            header = {cell.lower(): column for column, cell in enumerate(cells)}
-            if not {"file_path", "file_hash"} <= header.keys():
-                found.complain(number, "no columns file_path and file_hash")
+            header = [cell.lower() for cell in cells]
+            if header.count("file_path") != 1 or header.count("file_hash") != 1:
+                found.complain(number, "no columns file_path and file_hash, each of them once")
                 return found.done()
             continue
         if len(cells) < len(header):
             found.complain(number, f"{len(cells)} columns of {len(header)}")
             continue
-        name = cells[header["file_path"]].replace("\\", "/")
-        digest = cells[header["file_hash"]]
+        name = cells[header.index("file_path")].replace("\\", "/")
+        digest = cells[header.index("file_hash")]
         if digest and _HASH.fullmatch(digest) is None:
             found.complain(number, f"no SHA-256: '{escape(digest[:_MAX_VALUE])}'")
             continue
-        if folder and name.startswith("/"):
-            name = name.partition(f"/{folder}/")[2] or name
+        if _ABSOLUTE.match(name):
+            name = _below(folder, name)
         found.add(number, name, f"sha256:{digest.lower()}" if digest else LISTED)
     return found.done()
+
+
+def _below(folder: str, name: str) -> str:
+    """An absolute path cut below the run folder; as it is when it does not go through one."""
+    inside = name.partition(f"/{folder}/")[2] if folder else ""
+    if not inside and (match := _BELOW_RUN_FOLDER.search(name)) is not None:
+        inside = match[1]
+    return inside or name
 
 
 def _run_folders(top: TopFolder) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Callable
 
 from datalake_syncd.adapters import tree
 from datalake_syncd.core import pruning
 from datalake_syncd.core.errors import Stopped
-from datalake_syncd.core.kinds.growing import GrowingLayout
+from datalake_syncd.core.kinds.growing import GrowingLayout, SeenFile
 from datalake_syncd.core.model import Blob, Gate, ManifestFile
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.pruning import FileEvidence, PlanItem, PrunePlan, PruneRefusal
@@ -27,12 +29,13 @@ def decide_units(
     wanted = context.ledger.growth.units(context.run.id, announced_before=before)
     blobs = _blobs(context, {path for unit in wanted.values() for path in unit})
     seen = context.patience.call(lambda tick: look(context, layout, tick))
+    whole = _units_now(context, layout, seen)
     items: list[PlanItem] = []
     reasons: list[str] = []
     for unit, rows in wanted.items():
         if context.should_stop():
             raise Stopped
-        strange = _strange(unit, seen)
+        strange = (*_strange(unit, seen), *_other_files(unit, set(rows), whole))
         evidence = context.patience.call(
             lambda tick, unit=unit, rows=rows: _evidence(  # type: ignore[misc]
                 context, unit, rows, seen, blobs, tick
@@ -48,6 +51,9 @@ def decide_units(
         else:
             items.extend(decision.items)
     if items:
+        if reasons:
+            told = "; ".join(map(escape, reasons))
+            context.log(logging.WARNING, "prune.refused", f"these stay: {told}", step="prune")
         return PrunePlan(tuple(items))
     failing = [gate for gate in conditions if not gate.passed]
     if not reasons and failing:
@@ -61,6 +67,25 @@ def _blobs(context: Context, paths: set[str]) -> dict[str, Blob | None]:
     for page in listing.pairs(context):
         found.update({file.path: blob for file, blob in page if file.path in paths})
     return found
+
+
+def _units_now(context: Context, layout: GrowingLayout, seen: Seen) -> dict[str, set[str]]:
+    """Which files make up each whole unit now, whatever their age; pending units are left out."""
+    files = [SeenFile(path, one.stat.size, math.inf) for path, one in seen.files.items()]
+    carried = context.ledger.growth.announced(context.run.id)
+    plan = layout.arrange(context.run.name, files, seen.missing, 0.0, carried)
+    units: dict[str, set[str]] = {}
+    for place in plan.placed:
+        units.setdefault(place.unit, set()).add(place.path)
+    return units
+
+
+def _other_files(unit: str, known: set[str], whole: dict[str, set[str]]) -> tuple[Gate, ...]:
+    """A unit of several files, some of them new: it waits until all of them are announced."""
+    if whole.get(unit) == known:
+        return ()
+    found = f"{escape(unit)} has other files now than when it was carried, or is not whole"
+    return (Gate("unit", False, found, "the unit as it was announced"),)
 
 
 def _strange(unit: str, seen: Seen) -> tuple[Gate, ...]:

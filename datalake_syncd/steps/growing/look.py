@@ -7,6 +7,7 @@ first found as it is now; so a restart loses nothing, and no clock of an instrum
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +29,7 @@ from datalake_syncd.core.model import (
 )
 from datalake_syncd.core.names import escape, lake_name_problem
 from datalake_syncd.steps.context import Context
+from datalake_syncd.steps.growing.lake import carried_before, moved_from
 from datalake_syncd.steps.settle import Settling
 
 #: A data set is looked at again after a part of ``quiet``, at most so often (seconds).
@@ -59,7 +61,7 @@ def look_at_growing(context: Context, layout: GrowingLayout, tick: Callable[[], 
     seen = look(context, layout, tick)
     _watch(context, seen)
     files = [SeenFile(path, entry.stat.size, seen.ages[path]) for path, entry in seen.files.items()]
-    carried = context.ledger.growth.announced(context.run.id)
+    carried = carried_before(context)
     quiet = context.instrument.quiet
     plan = layout.arrange(context.run.name, files, seen.missing, quiet, carried)
     gates = [*plan.gates, *_name_gates(context, seen, plan)]
@@ -191,10 +193,12 @@ def _judge(
         reason = "; ".join(f"{gate.name}: {gate.found}" for gate in failing)
         blocked = any(gate.needs_person or gate.name == ONE_NAME_EACH for gate in failing)
         return Settling(reason, tuple(gates), assessment, blocked=blocked, observed=observed)
+    _tell_vanished(context, plan)
     reason = _waits(context, plan)
     if not plan.placed or not _news(context, seen, plan.placed):
         return Settling(reason, tuple(gates), assessment, observed=observed)
     _keep(context, seen, plan.placed, md5s)
+    observed.update(moved_from(context))
     observed["ready"] = None
     if plan.ready is not None:
         observed["ready"] = {"lake_path": plan.ready.lake_path, "of": list(plan.ready.of)}
@@ -212,6 +216,25 @@ def _judge(
     }
     notes = (*(oddity for oddity in seen.oddities if not oddity.blocks), *plan.skipped)
     return Settling(message, tuple(gates), assessment, settled=columns, complete=True, notes=notes)
+
+
+def _tell_vanished(context: Context, plan: Arrangement) -> None:
+    """A unit that waited for its age and is gone now was never carried: say so, once."""
+    there = {escape(one.unit) for one in plan.placed}
+    there |= {escape(one.unit) for one in plan.pending}
+    gone = [unit for unit, _ in context.run.observed.get("pending") or () if unit not in there]
+    if not gone or len(plan.pending) > _SHOWN:
+        return
+    named = ", ".join(gone[:5]) + (f" and {len(gone) - 5} more" if len(gone) > 5 else "")
+    message = f"gone from the source before it could be carried: {named}"
+    context.ledger.runs.event(context.run.id, context.now(), "unit.vanished", message)
+    context.log(
+        logging.WARNING,
+        "unit.vanished",
+        message,
+        step="settle",
+        next_step="ask who renamed or removed it; under another name it is carried as that",
+    )
 
 
 def _waits(context: Context, plan: Arrangement) -> str:

@@ -6,25 +6,29 @@ The data set itself lives on: its folder, its workbooks and what other runs shar
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import replace
 from typing import Any
 
 from datalake_syncd.adapters.failpoints import FailPoint, reach
-from datalake_syncd.adapters.ledger import Run
+from datalake_syncd.adapters.ledger import Run, StaleTransition
 from datalake_syncd.adapters.tree import trash, units
 from datalake_syncd.core.durations import format_bytes, format_duration, iso
-from datalake_syncd.core.errors import Stopped
+from datalake_syncd.core.errors import SourceChanged, Stopped, SyncdError
 from datalake_syncd.core.kinds import KINDS
-from datalake_syncd.core.model import Step
+from datalake_syncd.core.model import Status, Step
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.pruning import PlanItem, PrunePlan, PruneRefusal
 from datalake_syncd.steps.context import Answer, Back, Context, Finished, Wait
+from datalake_syncd.steps.places import own_folder
 from datalake_syncd.steps.pruning import evidence
 from datalake_syncd.steps.pruning.refusal import not_now, refused
 from datalake_syncd.steps.pruning.trash_check import as_they_are_now, check_source, gone_from_lake
 from datalake_syncd.steps.service import Service
 
 _ASK_AGAIN = 3600.0
+#: Kept in ``observed`` while a person's undo is on its way.
+_UNDONE = "undone"
 
 
 def prune_units(context: Context) -> Answer:
@@ -34,8 +38,7 @@ def prune_units(context: Context) -> Answer:
         check_source(context)
         if "freed_at" in run.observed:
             return _empty(context)
-        _put_back(context, "cut off while it was being moved to the trash")
-        run = context.ledger.runs.set(run, trash=None)
+        run = _take_back(context, "cut off while it was being moved to the trash")
         context = replace(context, run=run)
     conditions = evidence.gates(context)
     early = not_now(context, conditions)
@@ -43,7 +46,13 @@ def prune_units(context: Context) -> Answer:
         nothing = context.ledger.growth.first_announced(run.id) is None
         return Finished() if nothing else early
     check_source(context)
-    decision = evidence.decide(context, conditions)
+    try:
+        decision = evidence.decide(context, conditions)
+    except SourceChanged:
+        if os.path.lexists(own_folder(context.instrument, run.name)):
+            raise
+        # Whether it was taken away or renamed is for the next scan to say.
+        return Wait("not pruned: its folder is not on the source", _ASK_AGAIN)
     if isinstance(decision, PruneRefusal):
         return refused(context, decision)
     return _move(context, decision)
@@ -70,15 +79,19 @@ def _move(context: Context, plan: PrunePlan) -> Answer:
     changed = trash.strangers(context.instrument.source, name, plan.items, renamed=True)
     if changed:
         named = ", ".join(changed)
-        _put_back(context, f"written to while it was being pruned: {named}")
-        context.ledger.runs.set(context.run, trash=None)
+        _take_back(context, f"written to while it was being pruned: {named}")
         return Wait(f"not pruned: {named} was written to just then", _ASK_AGAIN)
     freed_at = context.now()
     paths = [item.path for item in plan.items]
     until = iso(freed_at + context.instrument.prune.trash)
     message = f"{len(paths)} files moved to {trash.TRASH}/{escape(name)}; undo works until {until}"
     observed = {**run.observed, "freed_at": freed_at}
-    run = context.ledger.free_units(run, paths, observed, now=freed_at, message=message)
+    try:
+        run = context.ledger.free_units(run, paths, observed, now=freed_at, message=message)
+    except StaleTransition:
+        # Nobody would go on with the batch before a release: nothing of it may stay there.
+        _take_back(context, "held or moved by somebody else while it was being pruned")
+        raise
     context.log(
         logging.INFO, "prune.done", message, step="prune", files=len(paths), bytes=plan.bytes
     )
@@ -134,45 +147,103 @@ def _rescue(context: Context, plan: list[PlanItem], gone: list[str]) -> Answer:
         "their place and carried again",
         step="prune",
     )
-    _put_back(context, f"the lake no longer holds {named} as it was proven")
-    context.ledger.growth.mark_back(context.run.id, [i.path for i in plan], context.now())
-    observed = _observed(context.run)
+    back = _put_back(context, f"the lake no longer holds {named} as it was proven")
+    context.ledger.growth.mark_back(context.run.id, back, context.now())
     return Back(
         Step.SIGHTED,
         "prune.rescued",
-        f"brought back from the trash: the lake no longer holds {named} as it was proven",
-        columns={"trash": None, "observed": observed},
+        f"{len(back)} of {len(plan)} files brought back from the trash: the lake no longer holds "
+        f"{named} as it was proven{_unlinked(len(plan) - len(back))}",
+        columns={"trash": None, "observed": _observed(context.run)},
     )
 
 
-def _put_back(context: Context, why: str) -> None:
+def _put_back(context: Context, why: str) -> list[str]:
+    """Rename what is in the trash to its place; gives the files that are in their place then."""
+    source, base = context.instrument.source, _base(context)
     plan = context.ledger.files.plan(context.run.id)
     name = context.run.trash or ""
-    entries = _entries(context, plan)
-    if entries and trash.is_there(context.instrument.source, name, trash=True):
-        units.bring_entries_back(context.instrument.source, _base(context), entries, name)
+    back: set[str] = set()
+    if plan and trash.is_there(source, name, trash=True):
+        back = {item.path for item in plan} - trash.missing(source, name, plan)
+        units.bring_entries_back(source, base, _entries(context, plan), name)
         reach(FailPoint.PRUNE_BROUGHT_BACK)
+    back |= units.in_place(source, base, plan)  # by an earlier try that was cut off
     context.ledger.runs.event(
         context.run.id, context.now(), "prune.put-back", f"put back in place: {why}", step="prune"
     )
+    return sorted(back)
+
+
+def _take_back(context: Context, why: str) -> Run:
+    """Put a batch back that is not recorded as freed, and forget it; a hold changes nothing."""
+    back = _put_back(context, why)
+    if _UNDONE in context.run.observed:
+        context.ledger.growth.mark_back(context.run.id, back, context.now())
+    return _without_batch(context.ledger.runs.set, context.ledger.runs.by_id(context.run.id))
+
+
+def put_back_unfinished(service: Service) -> None:
+    """At start: batches that were cut off on their way go back, of held data sets as well."""
+    for run in service.ledger.runs.all():
+        instrument = service.config.instruments.get(run.instrument)
+        if instrument is None or KINDS[instrument.kind].growing is None:
+            continue
+        if run.trash is None or "freed_at" in run.observed:
+            continue
+        context = service.context(run)
+        try:
+            check_source(context)
+            _take_back(context, "cut off while it was on its way to the trash or back")
+        except SyncdError as error:
+            context.log(
+                logging.WARNING, "prune.not-put-back", str(error), step="prune",
+                next_step=error.next_step or f"datalake-syncd undo {escape(run.key)}",
+            )  # fmt: skip
 
 
 def undo_units(service: Service, run: Run) -> str:
     """Bring the batch that is in the trash back; it is kept for ``keep`` from now on again."""
+    was = run
+    check_source(service.context(run))
+    # Claimed before anything moves, so that no worker unlinks inside; and written down as undone,
+    # so that after a crash the rest goes back as well.
+    run = service.ledger.runs.set(
+        run, status=Status.RUNNING, observed={**_observed(run), _UNDONE: True}
+    )
     context = service.context(run)
-    plan = service.ledger.files.plan(run.id)
-    _put_back(context, "a person asked for it")
-    service.ledger.growth.mark_back(run.id, [item.path for item in plan], service.wall())
+    total = len(service.ledger.files.plan(run.id))
+    now = service.wall()
+    columns: dict[str, Any] = {
+        "status": was.status, "reason": was.reason, "next_step": was.next_step,
+        "not_before": was.not_before,
+    }  # fmt: skip
+    try:
+        back = _put_back(context, "a person asked for it")
+    except SyncdError:
+        service.ledger.runs.set(service.ledger.runs.by_id(run.id), **columns)
+        raise
+    service.ledger.growth.mark_back(run.id, back, now)
+    if was.done is Step.PUBLISH and was.status in (Status.WAITING, Status.FINISHED):
+        rest = max(context.instrument.prune.keep, _ASK_AGAIN)
+        columns = {
+            "status": Status.WAITING, "reason": "brought back from the trash by a person",
+            "not_before": now + rest,
+        }  # fmt: skip
     service.ledger.runs.move(
-        run,
-        now=service.wall(),
+        service.ledger.runs.by_id(run.id),
+        now=now,
         event="person.undo",
-        message=f"{len(plan)} files brought back from the trash",
-        status=run.status,
+        message=f"{len(back)} files brought back from the trash{_unlinked(total - len(back))}",
         trash=None,
         observed=_observed(run),
+        **columns,
     )
-    return f"{len(plan)} files of {run.key} are back in their place"
+    return f"{len(back)} files of {run.key} are back in their place{_unlinked(total - len(back))}"
+
+
+def _unlinked(count: int) -> str:
+    return f"; {count} were unlinked already: fetch them with `restore`" if count else ""
 
 
 def _entries(context: Context, plan: list[PlanItem] | tuple[PlanItem, ...]) -> list[str]:
@@ -191,4 +262,4 @@ def _without_batch(write: Any, run: Run) -> Run:
 
 
 def _observed(run: Run) -> dict[str, Any]:
-    return {key: value for key, value in run.observed.items() if key != "freed_at"}
+    return {key: value for key, value in run.observed.items() if key not in ("freed_at", _UNDONE)}

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from datalake_syncd.adapters.failpoints import FailPoint, reach
-from datalake_syncd.adapters.ledger import Run
+from datalake_syncd.adapters.ledger import Run, StaleTransition
 from datalake_syncd.adapters.patience import Patience
-from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SourceOffline
+from datalake_syncd.core.errors import LakeUnavailable, NeedsPerson, SourceChanged, SourceOffline
 from datalake_syncd.core.kinds import KINDS
-from datalake_syncd.core.model import Status, Step
+from datalake_syncd.core.model import Gate, Status, Step
 from datalake_syncd.steps import sighting
 from datalake_syncd.steps.findings import record, tell
+from datalake_syncd.steps.growing.lake import learn_announced
 from datalake_syncd.steps.growing.look import look_at_growing, pause
 from datalake_syncd.steps.service import Service
+from datalake_syncd.steps.settle import Settling
 
 
 class GrowthWatch:
@@ -23,12 +27,14 @@ class GrowthWatch:
 
     def visit(self, run: Run, patience: Patience) -> None:
         """Look if it is time to; new and whole files send the data set on its way again."""
+        now = self._service.monotonic()
+        # As it is now: the list that the scan began with may be minutes old.
+        run = self._service.ledger.runs.by_id(run.id)
         resting = run.done is Step.PUBLISH and run.status in (
             Status.FINISHED,
             Status.WAITING,
             Status.BLOCKED,
         )
-        now = self._service.monotonic()
         if not (run.done is Step.SIGHTED or resting) or now < self._due.get(run.id, now):
             return
         instrument = self._service.config.instruments[run.instrument]
@@ -40,17 +46,27 @@ class GrowthWatch:
         try:
             reach(FailPoint.BEFORE_SETTLE)
             sighting.check(self._service, instrument, run)
+            learn_announced(context)
             found = patience.call(lambda tick: look_at_growing(context, layout, tick))
-        except (SourceChanged, SourceOffline, NeedsPerson) as error:
+        except (SourceChanged, SourceOffline, LakeUnavailable, NeedsPerson) as error:
             if patience.stuck:
                 raise  # nothing of this source can be looked at now
-            if run.done is Step.SIGHTED or isinstance(error, NeedsPerson):
-                status = Status.BLOCKED if isinstance(error, NeedsPerson) else Status.WAITING
-                tell(self._service, run, status, str(error), error.next_step or None)
+            person = isinstance(error, NeedsPerson)
+            status = Status.BLOCKED if person else Status.WAITING
+            gate = Gate("look", False, str(error), "all of it can be looked at", person)
+            tell(self._service, run, status, str(error), error.next_step or None, [asdict(gate)])
             return
-        if run.done is Step.SIGHTED or found.settled is not None or found.blocked:
+        try:
+            self._record(run, found)
+        except StaleTransition:
+            # Prune or a person moved it while it was looked at: the next scan looks again.
+            self._due.pop(run.id)
+
+    def _record(self, run: Run, found: Settling) -> None:
+        kept_back = any(not gate.passed for gate in found.gates)
+        if run.done is Step.SIGHTED or found.settled is not None or kept_back:
             record(self._service, run, found)
-        elif run.status is Status.BLOCKED and run.gates:
+        elif any(not gate["passed"] for gate in run.gates):
             # What kept it back was mended, and nothing else is new.
             self._service.ledger.runs.set(
                 run, status=Status.READY, reason=None, next_step=None, gates=[],

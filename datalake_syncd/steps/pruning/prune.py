@@ -154,8 +154,8 @@ def _rescue(context: Context, plan: list[PlanItem], gone: list[str]) -> Answer:
     if unlinked:
         raise NeedsPerson(
             f"the lake lost or changed files of a run whose trash was being emptied: {named}",
-            why=f"{unlinked} of {len(plan)} files are unlinked here already; the rest stays, and "
-            "no smaller run is made of it",
+            why=f"{len(unlinked)} of {len(plan)} files are unlinked here already; the rest stays, "
+            "and no smaller run is made of it",
             next_step=(
                 "bring the blobs back in the lake (soft delete, versions), then: datalake-syncd "
                 f"retry {escape(run.key)}; what is left here: datalake-syncd undo"

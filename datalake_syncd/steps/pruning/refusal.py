@@ -24,8 +24,10 @@ def not_now(context: Context, conditions: tuple[Gate, ...]) -> Answer | None:
         return Finished()
     told = "; ".join(f"{gate.name}: found {gate.found}" for gate in failing.values())
     if set(failing) == {"kept long enough"}:
-        age = context.now() - (context.run.published_at or 0.0)
-        rest = context.instrument.prune.keep - age
+        since = context.run.published_at
+        if context.kind.growing is not None:
+            since = context.ledger.growth.first_announced(context.run.id)
+        rest = max(context.instrument.prune.keep - (context.now() - (since or 0.0)), 1.0)
         return Wait(f"published; kept on the disk for another {format_duration(rest)}", rest)
     if set(failing) <= {"kept long enough", "daily limit", "steady clock"}:
         return Wait(f"not pruned now: {told}", _ASK_AGAIN)

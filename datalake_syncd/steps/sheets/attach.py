@@ -38,12 +38,12 @@ def attach_sheet(context: Context) -> Answer:
     elsewhere = other_lake(context)
     if elsewhere is not None:
         return elsewhere
-    sheet, listed = context.patience.call(lambda tick: _look(context, tick))
+    sheet, listed = context.sheet_patience.call(lambda tick: _look(context, tick))
     if sheet is None:
         return _without(context, listed)
-    md5 = context.patience.call(lambda tick: hash_sheet(sheet, tick))
+    md5 = context.sheet_patience.call(lambda tick: hash_sheet(sheet, tick))
     own.set_aside(context, md5)
-    content = context.patience.call(lambda tick: read_whole(sheet, md5, tick))
+    content = context.sheet_patience.call(lambda tick: read_whole(sheet, md5, tick))
     # Of the bytes that are attached, not of what may lie in the folder a moment later.
     report = read_sheet(content)
     blob = _upload(context, sheet, content, md5)

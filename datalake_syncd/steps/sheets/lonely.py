@@ -7,13 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from datalake_syncd.adapters.patience import Patience
 from datalake_syncd.core import staleness
 from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SourceOffline
 from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.sheets import sheets_without_run
 from datalake_syncd.steps.reports import report_sheets
-from datalake_syncd.steps.service import PATIENCE, Service
+from datalake_syncd.steps.service import Service
 from datalake_syncd.steps.sheets.files import list_sheets, places
 
 
@@ -26,7 +25,6 @@ class LonelySheets:
     def __init__(self, service: Service, instrument: str) -> None:
         self._service = service
         self._instrument = instrument
-        self._patience = Patience(f"the sample sheet folder of {instrument}", PATIENCE)
         self._due = 0.0
 
     def look(self) -> None:
@@ -38,7 +36,8 @@ class LonelySheets:
             return
         self._due = service.monotonic() + staleness.probe_interval(limit)
         try:
-            lonely = self._patience.call(lambda tick: self._lonely(folder, tick))
+            patience = service.sheet_patience(folder)
+            lonely = patience.call(lambda tick: self._lonely(folder, tick))
         except (SourceOffline, SourceChanged, NeedsPerson):
             return
         key, now = f"lonely-sheets:{folder}", service.wall()

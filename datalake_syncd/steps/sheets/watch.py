@@ -6,11 +6,10 @@ import logging
 from pathlib import Path
 
 from datalake_syncd.adapters.ledger import Run
-from datalake_syncd.adapters.patience import Patience
 from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SourceOffline, SyncdError
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.core.sheets import SHEET, NearMiss, near_misses, sheet_name
-from datalake_syncd.steps.service import PATIENCE, Service
+from datalake_syncd.steps.service import Service
 from datalake_syncd.steps.sheets.files import (
     SheetNames,
     find_sheet,
@@ -31,7 +30,6 @@ class SheetWatch:
     def __init__(self, service: Service, instrument: str) -> None:
         self._service = service
         self._instrument = instrument
-        self._patience = Patience(f"the sample sheet folder of {instrument}", PATIENCE)
         self._scans = 0
         self._told: dict[str, str] = {}
         self._compared: tuple[frozenset[str], ...] = ()
@@ -45,7 +43,8 @@ class SheetWatch:
             return
         trouble: dict[str, SyncdError] = {}
         try:
-            listed = self._patience.call(lambda tick: list_sheets(folder, tick))
+            patience = self._service.sheet_patience(folder)
+            listed = patience.call(lambda tick: list_sheets(folder, tick))
             runs = self._service.ledger.runs.all(self._instrument)
             for run in runs:
                 if _may_change(run) and (run.sheet is None or self._scans % _EVERY == 1):
@@ -83,7 +82,8 @@ class SheetWatch:
         self._told = {key: str(error) for key, error in trouble.items()}
 
     def _look_for(self, run: Run, folder: Path, listed: SheetNames) -> None:
-        sheet = self._patience.call(lambda _tick: find_sheet(folder, run.name, listed))
+        patience = self._service.sheet_patience(folder)
+        sheet = patience.call(lambda _tick: find_sheet(folder, run.name, listed))
         if run.status is Status.BLOCKED:
             self._service.ledger.runs.set(run, status=Status.READY, reason=None, next_step=None)
             self._service.work.set()

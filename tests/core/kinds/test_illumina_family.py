@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.kinds.illumina.runstatus import outcome_of
+from datalake_syncd.core.kinds.kind import NO_CHECKSUMS
 from datalake_syncd.core.model import Outcome
 from demo.sequencer import NovaSeqXRun
 from tests.illumina import (
@@ -331,6 +332,27 @@ def test_where_a_novaseq_x_keeps_its_checksums() -> None:
     spelled = {path.replace("Manifest", "MANIFEST"): data for path, data in files.items()}
     assert rules.checksum_lists(top_of(rules, spelled))[0] == "MANIFEST.tsv"
     assert rules.checksum_lists(top_of(rules, {"RunInfo.xml": b""})) == ()
+
+
+def test_a_list_that_a_novaseq_x_did_not_write_is_told() -> None:
+    rules = KINDS["novaseqx"]
+    files = run_of("novaseqx", analyses={"1": True, "2": True}).files()
+
+    def told(*without: str) -> list[str]:
+        left = {path: data for path, data in files.items() if path not in without}
+        found = rules.assess(top_of(rules, left))
+        assert found.complete
+        assert found.outcome is Outcome.GOOD
+        return [gate.found for gate in found.gates if gate.name == NO_CHECKSUMS]
+
+    assert told() == []
+    ending = ": its checksums can't be compared"
+    assert told("Manifest.tsv") == [f"no Manifest.tsv in the run folder{ending}"]
+    both = f"no Manifest.tsv in the run folder, Analysis/2{ending}"
+    assert told("Manifest.tsv", "Analysis/2/Manifest.tsv") == [both]
+    others = KINDS["novaseq6000"]
+    made = others.assess(top_of(others, run_of("novaseq6000").files()))
+    assert all(gate.name != NO_CHECKSUMS for gate in made.gates)
 
 
 STATUSES = ["CompletedAsPlanned", "RunCompleted", "UserEndedEarly", "RunErrored", "Paused", ""]

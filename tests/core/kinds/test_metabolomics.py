@@ -131,9 +131,9 @@ def test_one_raw_decides_for_the_run(names: list[str], folder: str) -> None:
 
 @pytest.mark.parametrize("raw", [{"b.raw": 0}, {"b.raw/_FUNC001.DAT": 9}, {"sub/b.raw": 0}])
 def test_a_raw_that_can_not_go_yet_decides_already(raw: dict[str, int]) -> None:
-    files = seen({f"{RUN}/a.mzML": 1, **{f"{RUN}/{name}": size for name, size in raw.items()}})
-    arrangement = arrange(files)
-    assert where(arrangement) == {f"{RUN}/a.mzML": "raw/a.mzML"}
+    mine = {f"{RUN}/a.mzML": 1, **{f"{RUN}/{name}": size for name, size in raw.items()}}
+    arrangement = arrange(seen({**mine, f"{METHODS}/m": 1}))
+    assert where(arrangement) == {f"{RUN}/a.mzML": "raw/a.mzML", f"{METHODS}/m": "m"}
     assert len(arrangement.pending) == 1
 
 
@@ -201,6 +201,29 @@ def test_a_method_that_meets_the_data_keeps_all_back(files: list[str], found: st
     assert not shut.needs_person
     assert found in shut.found
     assert arrangement.placed == ()
+
+
+def test_a_method_folder_without_any_file_is_none() -> None:
+    arrangement = arrange([f"{RUN}/a.raw"])
+    shut = gate(arrangement, "method folder")
+    assert (shut.passed, arrangement.placed) == (False, ())
+    assert shut.found == f"{METHODS} is there and holds no file"
+    assert gate(arrange([f"{METHODS}/m"]), "method folder").passed
+
+
+@pytest.mark.parametrize(
+    ("path", "carried"),
+    [("x.raw/_FUNCTNS.INF", "raw/x.raw"), ("x.raw", "raw/x.raw/_FUNC001.DAT")],
+)
+def test_what_the_lake_alone_has_keeps_its_name_too(path: str, carried: str) -> None:
+    files = [f"{RUN}/{path}", f"{METHODS}/m"]
+    arrangement = arrange(files, carried=(carried, f"raw/{path}", "m"))
+    shut = gate(arrangement, "one name each")
+    assert (shut.passed, arrangement.placed) == (False, ())
+    assert "raw/x.raw" in shut.found
+    assert f"{RUN}/{path}" in shut.found
+    old = ("raw/y.raw", "raw/y.raw/_FUNC001.DAT")  # both gone: nobody can rename them here
+    assert gate(arrange(files, carried=old), "one name each").passed
 
 
 def test_methods_beside_the_data_are_fine() -> None:

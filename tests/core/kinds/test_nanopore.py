@@ -208,6 +208,9 @@ def test_the_hashes_of_minknow_are_a_checksum_list() -> None:
     [
         (b"", "lists no file"),
         (b"a,b\n1,2\n", "line 1: no columns file_path and file_hash"),
+        (b"file_path,file_hash,file_path\na,,b\n", "line 1: no columns file_path and file_hash, e"),
+        (b"x,x,file_path,file_hash\na,b,c\n", "line 2: 3 columns of 4"),
+        (hashes((SUM, "D:\\elsewhere\\x.bam")), "line 2: an absolute path: 'D:/elsewhere/x.bam'"),
         (hashes((SUM, "/elsewhere/x.bam")), "line 2: an absolute path: '/elsewhere/x.bam'"),
         (hashes((SUM[:-1], "x.bam")), "line 2: no SHA-256: '"),
         (hashes((SUM, "../x.bam")), "line 2: not a file inside the run"),
@@ -217,6 +220,40 @@ def test_the_hashes_of_minknow_are_a_checksum_list() -> None:
 )
 def test_what_can_not_be_read_of_them_is_told(data: bytes, words: str) -> None:
     assert read_output_hash(LIST, data).problems[0].startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("place", "path"),
+    [
+        (f"s/{A}/", rf"C:\data\g\s\{A}\bam_pass\x.bam"),
+        (f"s/{A}/", f"d:/data/g/s/{A}/bam_pass/x.bam"),
+        (f"s/{A}/", rf"\\server\share\s\{A}\bam_pass\x.bam"),
+        ("", rf"C:\data\g\s\{A}\bam_pass\x.bam"),
+        ("", f"/data/g/s/{A}/bam_pass/x.bam"),
+        ("s/renamed by hand/", rf"C:\data\g\s\{A}\bam_pass\x.bam"),
+    ],
+)
+def test_absolute_paths_are_cut_below_the_run_folder(place: str, path: str) -> None:
+    found = read_output_hash(f"{place}output_hash_x.csv", hashes((SUM, path)))
+    assert found.problems == ()
+    assert dict(found.entries) == {f"{place}bam_pass/x.bam": f"sha256:{SUM}"}
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(
+        st.sampled_from(["file_path", "file_hash", "FILE_PATH", " x", "", "x"]), max_size=6
+    ).map(",".join),
+    st.lists(
+        st.lists(st.sampled_from(["a", SUM, "", "C:\\a", f"/{A}/b", '"', "\r"]), max_size=6),
+        max_size=3,
+    ),
+)
+def test_any_columns_give_files_of_the_run_or_problems(header: str, rows: list[list[str]]) -> None:
+    text = "\n".join([header, *map(",".join, rows)])
+    result = read_output_hash(LIST, text.encode())
+    assert result.entries or result.problems
+    assert all(path.startswith(f"s/{A}/") for path in result.entries)
 
 
 @settings(max_examples=200)

@@ -124,7 +124,7 @@ def test_a_path_that_is_left_out_is_listed_all_the_same() -> None:
 
 def test_a_wrong_checksum_is_the_only_difference() -> None:
     right = run_of("novaseqx", analyses={"1": True}).files()
-    path = "Analysis/1/Data/Reports/Demultiplex_Stats.csv"
+    path = "Analysis/1/Data/BCLConvert/fastq/Reports/Demultiplex_Stats.csv"
     wrong = run_of("novaseqx", analyses={"1": True}, wrong_checksum=path).files()
     assert [name for name in right if right[name] != wrong[name]] == ["Analysis/1/Manifest.tsv"]
 

@@ -12,7 +12,7 @@ from datalake_syncd.core.kinds.illumina import structure
 from datalake_syncd.core.kinds.illumina.runinfo import merge, read_run_info
 from datalake_syncd.core.kinds.illumina.runparameters import read_run_parameters
 from datalake_syncd.core.kinds.illumina.runstatus import RunEnd, read_job_info, read_run_status
-from datalake_syncd.core.kinds.kind import Kind, TopFolder
+from datalake_syncd.core.kinds.kind import NO_CHECKSUMS, Kind, TopFolder
 from datalake_syncd.core.model import Assessment, Gate, Outcome, RunFacts
 
 RUN_INFO = "RunInfo.xml"
@@ -87,6 +87,8 @@ def assess(rules: Rules, top: TopFolder) -> Assessment:
     status_expected = RUN_STATUS in rules.flags
     gates.append(_status_gate(end, wait, expected=status_expected))
     gates.append(_info_gate(here, info.problem, info.facts.run_id, top.run_name))
+    if rules.manifests:
+        gates += _manifest_gates(top)
 
     told = RunFacts(
         planned_cycles=end.planned_cycles if end else None,
@@ -135,9 +137,26 @@ def analysis_folders(top: TopFolder) -> tuple[str, ...]:
 
 def manifest_paths(top: TopFolder) -> tuple[str, ...]:
     """The lists of checksums in the run folder and in its analyses, as they are spelled."""
-    places = [("", top.names), *((f"{path}/", top.below[path]) for path in analysis_folders(top))]
-    wanted = MANIFEST.lower()
-    return tuple(path + name for path, names in places for name in names if name.lower() == wanted)
+    return tuple(
+        f"{folder}/{name}" if folder else name
+        for folder, names in _manifest_places(top)
+        for name in names
+    )
+
+
+def _manifest_places(top: TopFolder) -> Iterable[tuple[str, list[str]]]:
+    """The folders that have a list, empty for the run folder, with the lists that are there."""
+    places = [("", top.names), *((path, top.below[path]) for path in analysis_folders(top))]
+    for folder, names in places:
+        yield folder, [name for name in names if name.lower() == MANIFEST.lower()]
+
+
+def _manifest_gates(top: TopFolder) -> Iterable[Gate]:
+    """Nothing waits for a list, since software may not write one; that none came is told."""
+    without = [folder or "the run folder" for folder, names in _manifest_places(top) if not names]
+    if without:
+        found = f"no {MANIFEST} in {', '.join(without)}: its checksums can't be compared"
+        yield Gate(NO_CHECKSUMS, True, found, f"a {MANIFEST} in each, as the instrument writes it")
 
 
 def _has(here: Iterable[str], name: str) -> bool:

@@ -14,7 +14,7 @@ from datalake_syncd.core.durations import HOUR
 from datalake_syncd.core.kinds.growing import Arrangement, Pending, Placed, SeenFile
 from datalake_syncd.core.kinds.massspec import placing, vendors
 from datalake_syncd.core.kinds.massspec.vendors import Unit, Vendor
-from datalake_syncd.core.model import Oddity
+from datalake_syncd.core.model import Gate, Oddity
 from datalake_syncd.core.names import escape
 
 RAW_DATA = "RawData_"
@@ -72,7 +72,7 @@ class MetabolomicsLayout:
         One ``.raw`` sends all of the run to ``raw/``: also one that can't go yet, otherwise the
         same files would first go to ``mzML/``; also one that has left the disk since, which
         ``carried`` tells, the lake paths that were announced before. Methods alone are no data
-        set: they wait for the first unit of the run.
+        set: they wait for the first unit of the run; and nothing goes without any method.
         """
         data, methods = (f"{root}/" for root in self.roots(run))
         acquired = {f.path: f.path[len(data) :] for f in files if f.path.startswith(data)}
@@ -82,7 +82,10 @@ class MetabolomicsLayout:
         targets = shared | {path: (RAW if raw else MZML) + rest for path, rest in acquired.items()}
 
         names = {data.rstrip("/"): "run folder", methods.rstrip("/"): "method folder"}
-        gates = [*placing.folder_gates(missing, names), placing.one_name_each(targets)]
+        gates = placing.folder_gates(missing, names)
+        if not shared and methods.rstrip("/") not in missing:
+            gates[-1] = _no_methods(methods.rstrip("/"))
+        gates.append(placing.one_name_each(targets, carried))
 
         def place(unit: Unit) -> list[Placed]:
             mine = unit.path.startswith(data)
@@ -98,6 +101,12 @@ class MetabolomicsLayout:
             held = tuple(Pending(one.unit, reason) for one in arrangement.placed)
             arrangement = replace(arrangement, placed=(), pending=arrangement.pending + held)
         return replace(arrangement, skipped=_elsewhere(files, targets))
+
+
+def _no_methods(folder: str) -> Gate:
+    """An empty folder may be the place where a share is mounted, and the share away."""
+    found = f"{escape(folder)} is there and holds no file"
+    return Gate("method folder", False, found, "the methods of the sample are in it")
 
 
 def _is_raw(path: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from datalake_syncd.core.kinds.growing import Arrangement, GrowingLayout, Pending, Placed
 from datalake_syncd.core.kinds.kind import Kind, StructureCheck, TopFolder
@@ -15,11 +15,12 @@ ONE_NAME_EACH = "one name each"
 _NAMED = 3
 
 
-def one_name_each(targets: Mapping[str, str]) -> Gate:
+def one_name_each(targets: Mapping[str, str], carried: Iterable[str] = ()) -> Gate:
     """The gate that no two files meet in the lake; ``targets`` maps path to lake path.
 
     It names both when two files have one lake path, and when the lake path of a file is the
-    folder of another: that could not be brought back to a disk. It opens by itself when one of
+    folder of another: that could not be brought back to a disk. ``carried`` are lake paths that
+    were announced before, also of files that have left the disk. It opens by itself when one of
     them is renamed.
     """
     owners: dict[str, str] = {}
@@ -28,16 +29,31 @@ def one_name_each(targets: Mapping[str, str]) -> Gate:
         other = owners.setdefault(lake_path, path)
         if other != path:
             met.append(f"{escape(other)} and {escape(path)} both go to {escape(lake_path)}")
+    only_there = set(carried).difference(owners)
     for lake_path, path in owners.items():
-        slash = lake_path.rfind("/")
-        while slash > 0:
-            other = owners.get(lake_path[:slash], path)
+        for folder in _folders(lake_path):
+            other = owners.get(folder, path)
             if other != path:
-                told = escape(lake_path[:slash])
-                met.append(f"{escape(other)} goes to {told}, the folder of {escape(path)}")
-            slash = lake_path.rfind("/", 0, slash)
+                met.append(
+                    f"{escape(other)} goes to {escape(folder)}, the folder of {escape(path)}"
+                )
+            if folder in only_there:
+                met.append(f"{escape(folder)} is in the lake, the folder of {escape(path)}")
+    # Two that are both in the lake alone can't be mended here.
+    for lake_path in sorted(only_there):
+        for folder in _folders(lake_path):
+            if folder in owners:
+                told = f"the folder of {escape(lake_path)} in the lake"
+                met.append(f"{escape(owners[folder])} goes to {escape(folder)}, {told}")
     needed = "each file has a name of its own in the lake; rename one of the two"
     return Gate(ONE_NAME_EACH, not met, _first(met) or "no two files meet", needed)
+
+
+def _folders(lake_path: str) -> Iterator[str]:
+    slash = lake_path.rfind("/")
+    while slash > 0:
+        yield lake_path[:slash]
+        slash = lake_path.rfind("/", 0, slash)
 
 
 def folder_gates(missing: Iterable[str], names: Mapping[str, str]) -> list[Gate]:

@@ -78,17 +78,17 @@ class ProteomicsLayout:
         files: Sequence[SeenFile],
         missing: tuple[str, ...],
         quiet: float,
-        carried: Collection[str] = (),  # noqa: ARG002 - a place depends on the name alone
+        carried: Collection[str] = (),
     ) -> Arrangement:
         """Say what goes where; see `GrowingLayout`.
 
         Two files for one lake path keep the whole project back, also when one of them is still
-        too young to go.
+        too young to go, and when one of them is in the lake alone.
         """
         targets = {file.path: lake_path(file.path) for file in files}
         known = {path: target for path, target in targets.items() if target is not None}
         gates = placing.folder_gates(missing, {"": "project folder"})
-        gates.append(placing.one_name_each(known))
+        gates.append(placing.one_name_each(known, carried))
 
         def place(unit: Unit) -> list[Placed]:
             return [

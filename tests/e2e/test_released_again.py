@@ -1,0 +1,112 @@
+"""What a person released counts for one generation: the next one is judged anew."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from datalake_syncd.adapters.ledger import Run
+from demo.providers import Delivery, NanoporeRun, Protocol
+from tests.e2e.lab import Lab
+from tests.servers import Azurite
+
+FIRST = Protocol()
+SECOND = Protocol(
+    sample="sample_2", position="3D", flowcell="PAS97781", run_id="595b5663", acquisition="efc7f02e"
+)
+
+
+@pytest.fixture
+def lab(tmp_path: Path, azurite: Azurite, container: str, azcopy_path: Path) -> Lab:
+    """A drop folder with lists of checksums, and a nanopore instrument."""
+    assert azcopy_path.exists()
+    lab = Lab(tmp_path, azurite, container, kinds={"sums": "folder", "nanopore": "nanopore"})
+    lab.configure(
+        daemon=['scan_interval = "0.3s"', 'stale_after = "3s"'],
+        instruments__sums=['checksum_file = "md5sum.txt"'],
+    )
+    return lab
+
+
+def blocked(lab: Lab, *words: str) -> None:
+    def is_so() -> bool:
+        row = lab.run("run", "sums")
+        return (
+            row is not None
+            and row.status == "blocked"
+            and all(word in (row.reason or "") for word in words)
+        )
+
+    lab.wait_for(is_so, 30, f"{lab.run('run', 'sums')} {words}")
+
+
+def published(lab: Lab, name: str, instrument: str, generation: int, outcome: str) -> Run:
+    def is_so() -> bool:
+        row = lab.run(name, instrument)
+        told = None if row is None else (row.done, row.status, row.generation)
+        return told == ("publish", "finished", generation)
+
+    lab.wait_for(is_so, 30, f"{lab.run(name, instrument)}")
+    marker = lab.read(f"{instrument}-out/{name}.sync").decode()
+    assert f"generation: {generation}\n" in marker
+    assert f"outcome: {outcome}\n" in marker
+    return lab.the_run(name, instrument)
+
+
+def why_released(lab: Lab) -> list[str]:
+    told: list[str] = json.loads(lab.call("why", "sums/run", "--json").stdout)["released"]
+    return told
+
+
+def test_content_that_was_released_once_is_compared_again_in_the_next_generation(lab: Lab) -> None:
+    run = Delivery("run", algorithm="md5", content={"a.bin": b"a", "b.bin": b"b"}, wrong=["a.bin"])
+    folder = run.write_all(lab.source("sums"))
+    with lab.daemon(SYNCD_LOOK_AGAIN="1"):
+        blocked(lab, "1 file is not what the list of checksums says: a.bin")
+        lab.call("release", "sums/run")
+        row = published(lab, "run", "sums", 1, "unknown")
+        assert row.accepted == ()
+        assert why_released(lab) == ["checksum list"]
+        etag = lab.blobs()["sums-out/run/a.bin"].etag
+        # Something else changes: what differs still differs.
+        (folder / "c.bin").write_bytes(b"c")
+        blocked(lab, "1 file is not what the list of checksums says: a.bin")
+        assert b"generation: 1\n" in lab.read("sums-out/run.sync")
+        lab.call("release", "sums/run")
+        published(lab, "run", "sums", 2, "unknown")
+        # Another file goes bad: nobody released that.
+        (folder / "b.bin").write_bytes(b"B")
+        blocked(lab, "2 files are not what the list of checksums says", "a.bin", "b.bin")
+        assert b"generation: 2\n" in lab.read("sums-out/run.sync")
+        assert lab.blobs()["sums-out/run/a.bin"].etag == etag, "the bytes are the same"
+        (folder / "a.bin").write_bytes(b"a!")
+        (folder / "b.bin").write_bytes(b"b")
+        lab.call("retry", "sums/run")
+        published(lab, "run", "sums", 3, "good")
+        assert why_released(lab) == []
+
+
+def test_a_second_flow_cell_is_waited_for_although_the_first_was_released(lab: Lab) -> None:
+    run = NanoporeRun("exp", listed=False, protocols=(FIRST,))
+    folder = run.write_all(lab.source("nanopore"), without=[run.place(FIRST) + FIRST.summary])
+    with lab.daemon(SYNCD_LOOK_AGAIN="1") as daemon:
+        lab.wait_for(lambda: daemon.lines("run.stale"), 30)
+        lab.call("release", "nanopore/exp")
+        row = published(lab, "exp", "nanopore", 1, "unknown")
+        assert row.accepted == ()
+        # The first one is mended by hand, the second one begins.
+        summary = run.place(FIRST) + FIRST.summary
+        (folder / summary).write_bytes(run.files()[summary])
+        more = NanoporeRun("exp", listed=False, protocols=(SECOND,))
+        more.write_all(lab.source("nanopore"), without=[more.place(SECOND) + SECOND.summary])
+        lab.wait_for(
+            lambda: "not there for sample_2" in (lab.the_run("exp", "nanopore").reason or ""), 30
+        )
+        time.sleep(1.5)
+        assert b"generation: 1\n" in lab.read("nanopore-out/exp.sync")
+        summary = more.place(SECOND) + SECOND.summary
+        (folder / summary).write_bytes(more.files()[summary])
+        published(lab, "exp", "nanopore", 2, "good")
