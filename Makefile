@@ -57,7 +57,8 @@ else
 endif
 
 .PHONY: lock
-lock: setup ## pin all packages again with hashes; make lock UPGRADE=1 takes newer versions
+lock: ## pin all packages again with hashes; make lock UPGRADE=1 takes newer versions
+	@test -x $(VENV)/python || tools/setup.sh  # set-up refuses packages that are not locked yet
 	@tools/lock.sh $(UV_VERSION) $(if $(UPGRADE),--upgrade)
 
 .PHONY: clean

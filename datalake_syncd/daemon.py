@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from datalake_syncd.adapters.ledger import Ledger, LedgerFull, Run
+from datalake_syncd.attendants import Attending
 from datalake_syncd.config import Config
 from datalake_syncd.core.errors import SyncdError, UsageError
 from datalake_syncd.core.model import Status, Step
@@ -41,7 +42,9 @@ class Daemon:
         self.service = Service(config, ledger, logger, health=_health())
         self._watchers: dict[str, tuple[Watcher, threading.Thread]] = {}
         self._workers: list[threading.Thread] = []
+        self._attendants: list[threading.Thread] = []
         self._pruning: dict[int, threading.Thread] = {}
+        self._attending = Attending(self.service)
         self._reload = threading.Event()
         self._supervised_at = 0.0
 
@@ -57,6 +60,7 @@ class Daemon:
         ]
         for thread in self._workers:
             thread.start()
+        self._attendants = self._attending.start()
         try:
             while not self.service.stopping.wait(_TICK):
                 self._beat()
@@ -85,7 +89,7 @@ class Daemon:
             watcher.stop()
         until = time.monotonic() + STOP_GRACE
         watching = [thread for _, thread in self._watchers.values()]
-        for thread in [*self._workers, *self._pruning.values(), *watching]:
+        for thread in [*self._workers, *self._pruning.values(), *watching, *self._attendants]:
             thread.join(max(0.0, until - time.monotonic()))
             if thread.is_alive():
                 service.log(logging.WARNING, "service.thread-left", f"{thread.name} did not end")
@@ -188,6 +192,7 @@ class Daemon:
                 worked = True
                 service.stopping.wait(max(0.1, min(waits)))
         report_unwatched(service)
+        self._attending.once()
         runs = service.ledger.runs.all()
         troubled = [run for run in runs if run.status is Status.BLOCKED or _failed(run)]
         for run in troubled:

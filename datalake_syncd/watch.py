@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from datalake_syncd.adapters import mounts
 from datalake_syncd.adapters.events import Observer
@@ -79,14 +80,20 @@ class Watcher:
         try:
             next_look = self.scan()
             self.failed = False
+            self._service.trouble_over(f"scan/{self._name}")
         except StaleTransition:
             return _SOONEST
         except LedgerFull as error:
             self._service.ledger_trouble(error)
         except SyncdError as error:
             self._say(logging.ERROR, "scan.failed", str(error), next_step=error.next_step)
+            self._stands(str(error), error.next_step)
         except Exception:  # noqa: BLE001 - one instrument's bug must not stop the others
             self._say(logging.ERROR, "scan.bug", "a scan failed", exc_info=True)
+            self._stands(
+                "a scan failed because of an error in datalake-syncd itself",
+                "please report it with the trace that is in the log (event scan.bug)",
+            )
         return next_look
 
     def scan(self) -> float | None:
@@ -241,6 +248,10 @@ class Watcher:
             trouble = self._observer.watch(self._instrument.source, active)
             if trouble is not None:
                 self._say(logging.WARNING, "watch.polling", trouble)
+
+    def _stands(self, what: str, next_step: str) -> None:
+        with suppress(LedgerFull):  # which has an alarm of its own
+            self._service.trouble(f"scan/{self._name}", what, next_step, self._name)
 
     def _say(self, level: int, event: str, message: str, **fields: object) -> None:
         self._service.log(level, event, message, instrument=self._name, **fields)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from datalake_syncd.adapters.ledger import Ledger
 from datalake_syncd.cli.places import read_settings
-from datalake_syncd.cli.status_report import Report, read_report
+from datalake_syncd.cli.status import look
 from datalake_syncd.core.errors import UsageError
 from datalake_syncd.core.model import Status
+from datalake_syncd.steps.overview.report import Report
 from demo.acts import Act, RunAct, acts
 from demo.play import Play, at_rest
 from demo.processes import Child
@@ -36,7 +37,7 @@ def follow(folders: Folders, screen: Screen, daemon: Child, play: Play, *, until
     try:
         play.begin()
         while True:
-            report = read_report(settings, ledger, time.time())
+            report = look(settings, ledger, time.time())
             screen.show(report, ledger)
             play.saw(report.runs)
             _check(report, daemon, play, until)

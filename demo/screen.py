@@ -14,10 +14,10 @@ from rich.padding import Padding
 from rich.text import Text
 
 from datalake_syncd.adapters.ledger import Ledger
-from datalake_syncd.cli.status_report import Report
 from datalake_syncd.cli.status_view import view
 from datalake_syncd.cli.terminal import console
 from datalake_syncd.core.names import escape_once
+from datalake_syncd.steps.overview.report import Report
 
 #: Columns for the name of who did something.
 _WHO = 10

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from datalake_syncd.cli.terminal import counted
 from datalake_syncd.core.durations import format_bytes
+from datalake_syncd.core.wording import counted
 from demo.acts import READY, Act, ProjectAct, RunAct
 from demo.evidence import InLake
 from demo.screen import Screen

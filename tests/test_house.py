@@ -19,7 +19,14 @@ PACKAGE = "datalake_syncd"
 MAX_LINES = 320
 
 # Imports go downwards or stay on their level.
-LEVELS = [["core"], ["config"], ["adapters"], ["steps"], ["worker"], ["watch", "session"]]
+LEVELS = [
+    ["core"],
+    ["config"],
+    ["adapters"],
+    ["steps"],
+    ["worker"],
+    ["watch", "session", "attendants"],
+]
 LEVELS += [["daemon"], ["cli"], ["__main__"]]
 LEVEL = {part: number for number, parts in enumerate(LEVELS) for part in parts}
 

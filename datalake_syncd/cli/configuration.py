@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from datalake_syncd.cli.terminal import console, counted, say
+from datalake_syncd.cli.terminal import console, say
 from datalake_syncd.core.errors import UsageError
 from datalake_syncd.core.names import escape, escape_once
+from datalake_syncd.core.wording import counted
 
 if TYPE_CHECKING:
     from datalake_syncd.config import Loaded

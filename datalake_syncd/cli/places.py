@@ -6,7 +6,6 @@ file; whether the file is right is for ``config check`` to say.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import tomllib
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from datalake_syncd.adapters.ledger import Ledger, LedgerDamaged
-from datalake_syncd.adapters.ledger.database import LEDGER, LOCK
+from datalake_syncd.adapters.ledger.database import LEDGER
 from datalake_syncd.core.durations import parse_duration
 from datalake_syncd.core.errors import UsageError
 from datalake_syncd.core.names import escape
@@ -138,29 +137,3 @@ def _must_be_readable(state_dir: Path) -> None:
             why=f"it is the service's own, and this process runs as uid {os.geteuid()}",
             next_step="run the command with sudo, or as the service's user",
         )
-
-
-@dataclass(frozen=True, slots=True)
-class DaemonState:
-    """Whether a daemon holds the state directory; None when that can't be seen."""
-
-    running: bool | None
-    pid: int | None = None
-
-
-def daemon_state(state_dir: Path) -> DaemonState:
-    """Look whether the daemon's lock is held, for an instant, and without writing anything."""
-    try:
-        lock = os.open(state_dir / LOCK, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return DaemonState(running=False)
-    except OSError:
-        return DaemonState(running=None)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.read(lock, 32).strip()
-        return DaemonState(running=True, pid=int(holder) if holder.isdigit() else None)
-    finally:
-        os.close(lock)
-    return DaemonState(running=False)

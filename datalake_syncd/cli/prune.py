@@ -13,11 +13,12 @@ from datalake_syncd.cli.places import Settings, read_settings, reading
 from datalake_syncd.cli.prune_preview import document, lines, preview, refusals_without_files
 from datalake_syncd.cli.request import ask, load_config, told
 from datalake_syncd.cli.run_names import find_run, run_argument
-from datalake_syncd.cli.terminal import activity, counted, emit, moment, say
+from datalake_syncd.cli.terminal import activity, emit, say
 from datalake_syncd.core.durations import format_bytes, format_duration
 from datalake_syncd.core.errors import SyncdError
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.core.names import escape, escape_once
+from datalake_syncd.core.wording import counted, moment
 
 if TYPE_CHECKING:
     from datalake_syncd.adapters.ledger import Ledger, Run

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from datalake_syncd.adapters.tree import trash
 from datalake_syncd.cli.request import quiet_service
-from datalake_syncd.cli.terminal import iso_or_none
 from datalake_syncd.core.durations import format_bytes
 from datalake_syncd.core.errors import SyncdError
 from datalake_syncd.core.model import Gate, Step
 from datalake_syncd.core.names import escape, escape_once
 from datalake_syncd.core.pruning import PlanItem, PruneRefusal
+from datalake_syncd.core.wording import iso_or_none
 
 if TYPE_CHECKING:
     from datalake_syncd.adapters.ledger import Ledger, Run

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datalake_syncd.adapters.ledger import AlreadyRunning, DaemonLock, Ledger
+from datalake_syncd.adapters.ledger import AlreadyRunning, DaemonLock, Ledger, daemon_state
 from datalake_syncd.adapters.ledger.database import LEDGER
-from datalake_syncd.cli.places import Settings, daemon_state
-from datalake_syncd.cli.terminal import with_run
+from datalake_syncd.cli.places import Settings
 from datalake_syncd.core.errors import SyncdError, UsageError
 from datalake_syncd.core.model import Status
+from datalake_syncd.core.wording import with_run
 
 if TYPE_CHECKING:
     from datalake_syncd.adapters.ledger import Request, Run

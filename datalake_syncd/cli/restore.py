@@ -23,10 +23,11 @@ from datalake_syncd.cli.restore_files import (
     write_file,
 )
 from datalake_syncd.cli.run_names import run_argument
-from datalake_syncd.cli.terminal import ByteProgress, activity, counted, say
+from datalake_syncd.cli.terminal import ByteProgress, activity, say
 from datalake_syncd.core.durations import format_bytes
 from datalake_syncd.core.errors import NeedsPerson, SyncdError
 from datalake_syncd.core.names import escape
+from datalake_syncd.core.wording import counted
 
 _NAMED = 20
 

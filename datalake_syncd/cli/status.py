@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from datalake_syncd.adapters.ledger import daemon_state
 from datalake_syncd.cli.exits import ATTENTION, FINE
 from datalake_syncd.cli.places import Settings, read_settings, reading
-from datalake_syncd.cli.status_report import document, read_report
 from datalake_syncd.cli.terminal import console, emit
 from datalake_syncd.core.errors import UsageError
+from datalake_syncd.steps.overview.document import document
+from datalake_syncd.steps.overview.report import STALE_AFTER, Report, read_report
 
 if TYPE_CHECKING:
     from datalake_syncd.adapters.ledger import Ledger
@@ -38,7 +40,7 @@ def command(path: Path, *, as_json: bool, everything: bool, watch: bool) -> int:
     with reading(settings) as ledger:
         if watch:
             return _watch(settings, ledger, everything=everything)
-        report = read_report(settings, ledger, time.time())
+        report = look(settings, ledger, time.time())
     if as_json:
         emit(document(report))
     else:
@@ -47,6 +49,16 @@ def command(path: Path, *, as_json: bool, everything: bool, watch: bool) -> int:
         page = console()
         page.print(view(report, width=page.width, everything=everything))
     return ATTENTION if report.needs_attention else FINE
+
+
+def look(settings: Settings, ledger: Ledger, now: float) -> Report:
+    """Read the ledger once, beside a daemon or without one."""
+    return read_report(
+        ledger,
+        now,
+        daemon=daemon_state(settings.state_dir),
+        stale_after=settings.seconds("daemon", "stale_after", default=STALE_AFTER),
+    )
 
 
 def _watch(settings: Settings, ledger: Ledger, *, everything: bool) -> int:
@@ -61,14 +73,14 @@ def _watch(settings: Settings, ledger: Ledger, *, everything: bool) -> int:
             next_step="for programs: datalake-syncd status --json",
         )
     screen = console()
-    report = read_report(settings, ledger, time.time())
+    report = look(settings, ledger, time.time())
     try:
         with Live(console=screen, screen=True, auto_refresh=False) as live:
             while True:
                 page = view(report, width=screen.width, everything=everything)
                 live.update(page, refresh=True)
                 time.sleep(_REFRESH)
-                report = read_report(settings, ledger, time.time())
+                report = look(settings, ledger, time.time())
     except KeyboardInterrupt:
         # What was last seen stays on the terminal.
         screen.print(view(report, width=screen.width, everything=everything))

@@ -11,11 +11,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from datalake_syncd.cli.status_report import Report
-from datalake_syncd.cli.terminal import ago, command, counted, with_run
 from datalake_syncd.core.durations import format_bytes, format_duration
 from datalake_syncd.core.model import Outcome, Status, Step
 from datalake_syncd.core.names import escape, escape_once
+from datalake_syncd.core.wording import ago, command, counted, with_run
+from datalake_syncd.steps.overview.report import Report
+from datalake_syncd.steps.overview.sentence import DOING, sentence
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,39 +27,6 @@ _BAR = 24
 #: Below so many columns a table loses what can be had elsewhere, or becomes a list.
 _NARROW = 70
 _WIDE = 110
-#: What is being done, by the step that was finished before.
-DOING = {
-    Step.SIGHTED: "settling",
-    Step.SETTLE: "transferring",
-    Step.TRANSFER: "verifying",
-    Step.VERIFY: "attaching the sample sheet",
-    Step.ATTACH_SHEET: "publishing",
-    Step.PUBLISH: "pruning",
-    Step.PRUNE: "emptying the trash",
-}
-
-
-def sentence(report: Report) -> str:
-    """All of it in one sentence."""
-    configured = [one for one in report.instruments if one.configured]
-    online = sum(one.online is True for one in configured)
-    offline = len(report.offline)
-    unknown = len(configured) - online - offline
-    parts = [f"{counted(online, 'instrument')} online"]
-    if offline:
-        parts.append(f"{offline} offline")
-    if unknown:
-        parts.append(f"{unknown} not looked at yet")
-    if not configured:
-        parts = ["no instruments known yet"]
-    moving, blocked, held = len(report.on_the_way), len(report.blocked), len(report.held)
-    runs = [f"{counted(moving, 'run')} on the way"]
-    if report.stuck:
-        runs.append(f"{len(report.stuck)} not moving")
-    runs.append(f"{blocked} need{'s' if blocked == 1 else ''} you" if blocked else "none needs you")
-    if held:
-        runs.append(f"{held} held")
-    return f"{', '.join(parts)}; {', '.join(runs)}."
 
 
 def view(report: Report, *, width: int, everything: bool = False) -> Group:
@@ -109,6 +77,9 @@ def _service(report: Report) -> Iterator[RenderableType]:
         yield Text("Whether the daemon is running can't be seen from here.", style="yellow")
     if report.uploads_paused:
         yield Text(f"All uploads are paused: {escape_once(report.uploads_paused)}", style="red")
+    for one in report.troubles:
+        yield Text(escape_once(one.message), style="red")
+        yield _indented(f"since {ago(one.since, report.now)}; do: {escape_once(one.next_step)}")
     if report.config_refused:
         yield Text("The changed configuration was refused, the old one is in force:", style="red")
         for line in report.config_refused.splitlines():

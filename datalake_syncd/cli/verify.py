@@ -14,11 +14,12 @@ from datalake_syncd.cli.manifest_in_lake import locate
 from datalake_syncd.cli.places import read_settings, reading_if_there
 from datalake_syncd.cli.request import load_config
 from datalake_syncd.cli.run_names import run_argument
-from datalake_syncd.cli.terminal import ByteProgress, activity, command, counted, emit, say
+from datalake_syncd.cli.terminal import ByteProgress, activity, emit, say
 from datalake_syncd.cli.verify_lake import Finding, Reading, check
 from datalake_syncd.core.durations import format_bytes
 from datalake_syncd.core.model import Proof
 from datalake_syncd.core.names import escape, escape_once
+from datalake_syncd.core.wording import command, counted
 
 if TYPE_CHECKING:
     from datalake_syncd.adapters.lake import Lake

@@ -16,11 +16,11 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from datalake_syncd.cli.manifest_in_lake import Place, Published, read_published
-from datalake_syncd.cli.status_report import delivered
 from datalake_syncd.core import manifest
 from datalake_syncd.core.manifest import Verdict, judge
 from datalake_syncd.core.model import Blob, FileStat, ManifestFile, Proof
 from datalake_syncd.core.sheets import ATTACHED
+from datalake_syncd.steps.overview.report import delivered
 
 if TYPE_CHECKING:
     from datalake_syncd.adapters.lake import Hashed, Lake

@@ -9,15 +9,15 @@ from dataclasses import asdict, dataclass
 from itertools import chain, islice
 from typing import Any
 
-from datalake_syncd.adapters.ledger import Event, InstrumentRow, Ledger, Run
-from datalake_syncd.cli.places import DaemonState, Settings, daemon_state
-from datalake_syncd.cli.status_report import (
-    CONFIG_REFUSED,
-    UPLOADS_PAUSED,
-    delivered,
-    run_document,
+from datalake_syncd.adapters.ledger import (
+    DaemonState,
+    Event,
+    InstrumentRow,
+    Ledger,
+    Run,
+    daemon_state,
 )
-from datalake_syncd.cli.terminal import ago, iso_or_none, moment
+from datalake_syncd.cli.places import Settings
 from datalake_syncd.core import pruning
 from datalake_syncd.core.durations import DAY, MINUTE, format_duration
 from datalake_syncd.core.kinds import KINDS
@@ -25,6 +25,9 @@ from datalake_syncd.core.model import Gate, Oddity, Proof, Status, Step
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.pruning import PrunePolicy, PruneState
 from datalake_syncd.core.sheets import near_sheets_key
+from datalake_syncd.core.wording import ago, iso_or_none, moment
+from datalake_syncd.steps.overview.document import run_document
+from datalake_syncd.steps.overview.report import CONFIG_REFUSED, UPLOADS_PAUSED, delivered
 
 #: So many files in doubt are named.
 NAMED = 20

@@ -10,14 +10,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from datalake_syncd.cli.status_report import delivered, known_facts
-from datalake_syncd.cli.status_view import DOING
-from datalake_syncd.cli.terminal import ago, command, counted, moment, with_run
 from datalake_syncd.cli.why_report import NAMED, Why, sheet_place
 from datalake_syncd.core.durations import format_bytes, format_duration
 from datalake_syncd.core.model import Gate, Outcome, Status, Step
 from datalake_syncd.core.names import escape, escape_once
 from datalake_syncd.core.sheets import Severity, sheet_name
+from datalake_syncd.core.wording import ago, command, counted, moment, with_run
+from datalake_syncd.steps.overview.document import known_facts
+from datalake_syncd.steps.overview.report import delivered
+from datalake_syncd.steps.overview.sentence import DOING
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -187,6 +187,14 @@ def host_name(value: str) -> str:
     return value
 
 
+def web_address(value: str) -> str:
+    """An address to ask for: ``https://`` or ``http://``, a host, and what follows."""
+    parts = urlsplit(value) if value.isprintable() and " " not in value else None
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise refuse('an address such as "https://hc.example.org/ping/…"')
+    return value
+
+
 def listen_address(value: str) -> str:
     """``HOST:PORT`` or ``[IPV6]:PORT``; port 0 takes any free one."""
     try:

@@ -88,6 +88,18 @@ class Daemon(Table):
         48 * HOUR,
         description="A run that has not moved for so long is reported, again every so long.",
     )
+    heartbeat_url: values.WebAddress | None = Field(
+        None,
+        description="Address of a dead-man's switch, asked for (GET) after every good pass over "
+        "all sources: who keeps it misses us when we fall silent.",
+        examples=["https://hc.example.org/ping/00000000-0000-0000-0000-000000000000"],
+    )
+    on_event: values.Arguments | None = Field(
+        None,
+        description="Command with its arguments that gets each event of a run as one JSON "
+        "document on its standard input. It may take 30 seconds, and delays nothing.",
+        examples=[["/usr/local/bin/on-run-event", "--quiet"]],
+    )
 
 
 class Azcopy(Table):
@@ -157,12 +169,35 @@ class Mail(Table):
         description="File of mode 600 with the password of that login.",
         examples=["/etc/datalake-syncd/smtp-password"],
     )
+    ca_file: values.AbsolutePath | None = Field(
+        None,
+        description="Certificates (PEM) that the server's is checked against, instead of the "
+        "system's.",
+        examples=["/etc/ssl/certs/lab-ca.pem"],
+    )
+    sender: values.MailAddress | None = Field(
+        None,
+        description="Whom it comes from; without this key datalake-syncd@ and this machine's name.",
+        examples=["datalake-syncd@example.org"],
+    )
+    remind_after: values.PositiveDuration = Field(
+        DAY, description="What still stands is mailed again every so long."
+    )
+    weekly_digest: bool = Field(
+        False, description="true: every Monday a summary of the week, also when all is well."
+    )
 
 
 class Web(Table):
     """Status page, /metrics and /healthz; read-only."""
 
     listen: values.Listen = Field("127.0.0.1:9464", description="HOST:PORT to listen on.")
+    hosts: values.HostNames = Field(
+        (),
+        description="Names that browsers may ask for it by, besides the address it listens on "
+        "and localhost; for a proxy in front of it.",
+        examples=[["syncd.example.org"]],
+    )
 
     @property
     def address(self) -> tuple[str, int]:

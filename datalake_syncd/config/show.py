@@ -74,6 +74,7 @@ DURATION_KEYS = frozenset(
         "stall_timeout",
         "quiet",
         "flag_grace",
+        "remind_after",
         "max_silence",
         "keep",
         "trash",

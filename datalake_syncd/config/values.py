@@ -54,6 +54,12 @@ def _one_line(value: str) -> str:
     return value
 
 
+def _argv(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value[0].startswith("/"):
+        raise grammar.refuse('a command as an absolute path, then its arguments: ["/…", "…"]')
+    return value
+
+
 def _command(value: str) -> str:
     _one_line(value)
     if "/" in value and not value.startswith("/"):
@@ -76,9 +82,16 @@ AbsolutePath = Annotated[Path, BeforeValidator(_path), AfterValidator(grammar.ab
 SourcePath = Annotated[Path, BeforeValidator(_path), AfterValidator(grammar.source_path)]
 SecretPath = Annotated[Path, BeforeValidator(_path), AfterValidator(grammar.secret_path)]
 
+WebAddress = Annotated[str, AfterValidator(grammar.web_address)]
+
 _Flag = Annotated[str, AfterValidator(grammar.completion_flag)]
 _Pattern = Annotated[str, AfterValidator(grammar.exclude_pattern)]
-_MailAddress = Annotated[str, AfterValidator(grammar.mail_address)]
+MailAddress = Annotated[str, AfterValidator(grammar.mail_address)]
 Flags = Annotated[tuple[_Flag, ...], BeforeValidator(_listed), AfterValidator(_some)]
 Patterns = Annotated[tuple[_Pattern, ...], BeforeValidator(_listed)]
-MailAddresses = Annotated[tuple[_MailAddress, ...], BeforeValidator(_listed), AfterValidator(_some)]
+MailAddresses = Annotated[tuple[MailAddress, ...], BeforeValidator(_listed), AfterValidator(_some)]
+HostNames = Annotated[tuple[HostName, ...], BeforeValidator(_listed)]
+#: A command and its arguments, never a line for a shell.
+Arguments = Annotated[
+    tuple[Text, ...], BeforeValidator(_listed), AfterValidator(_some), AfterValidator(_argv)
+]

@@ -12,7 +12,7 @@ from typing import Any
 
 from datalake_syncd.adapters.azcopy import AzcopySettings
 from datalake_syncd.adapters.lake import Lake
-from datalake_syncd.adapters.ledger import Ledger, LedgerFull, Run
+from datalake_syncd.adapters.ledger import Ledger, LedgerFull, Run, Trouble
 from datalake_syncd.adapters.logs import log_event
 from datalake_syncd.adapters.patience import Patience
 from datalake_syncd.config import Config, read_secret
@@ -175,6 +175,19 @@ class Service:
             should_stop=lambda: self.stopping.is_set() or run.id in self._held,
             clock_jumped=self.clock.jumped(),
         )
+
+    def trouble(
+        self, key: str, message: str, next_step: str, instrument: str | None = None
+    ) -> None:
+        """Keep in the ledger that something stands that needs a person: `status` and mails tell.
+
+        The caller logs it. See ``Trouble`` for the words.
+        """
+        self.ledger.desk.trouble(Trouble(key, message, next_step, self.wall(), instrument))
+
+    def trouble_over(self, key: str) -> bool:
+        """It stands no more; True when it did until now."""
+        return self.ledger.desk.trouble_over(key)
 
     def ledger_trouble(self, error: LedgerFull) -> None:
         """The ledger's disk is full: say it once, go on when it is written again."""

@@ -68,7 +68,9 @@ def _say_azcopy(service: Service) -> None:
         binary = inspect(service.config.azcopy.path)
     except SyncdError as error:
         service.log(logging.ERROR, "azcopy.unusable", str(error), next_step=error.next_step)
+        service.trouble("azcopy", str(error), error.next_step)
         return
+    service.trouble_over("azcopy")
     service.log(
         logging.INFO if binary.tested else logging.WARNING,
         "azcopy.found",
@@ -82,6 +84,11 @@ def _say_unused(service: Service) -> None:
     """Keys that are checked already and that nothing in this version acts on."""
     config = service.config
     unused = [f"[{section}]" for section in ("mail", "web") if getattr(config, section) is not None]
+    unused += [
+        f"daemon.{key}"
+        for key in ("heartbeat_url", "on_event")
+        if getattr(config.daemon, key) is not None
+    ]
     for what in unused:
         service.log(
             logging.WARNING,

@@ -182,7 +182,7 @@ def test_a_bug_is_three_and_leaves_a_report(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("a bug with AccountKey=topsecretvalue and \x1b[31m")
 
-    monkeypatch.setattr(status, "read_report", broken)
+    monkeypatch.setattr(status, "look", broken)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     told = place.call("status", "--json")
     assert told.code == 3
@@ -201,7 +201,7 @@ def test_interrupted_is_130(place: Place, monkeypatch: pytest.MonkeyPatch) -> No
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(status, "read_report", interrupted)
+    monkeypatch.setattr(status, "look", interrupted)
     assert place.call("status").code == 130
 
 

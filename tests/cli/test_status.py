@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from datalake_syncd.adapters.ledger import Progress
-from datalake_syncd.adapters.ledger.database import LOCK, DaemonLock
+from datalake_syncd.adapters.ledger.lock import LOCK, DaemonLock
 from datalake_syncd.core.durations import format_duration
 from datalake_syncd.core.model import Outcome, Status, Step
 from tests.cli.conftest import RUN, Place

@@ -9,15 +9,25 @@ from typing import Any
 
 from datalake_syncd.adapters.ledger.database import (
     LEDGER,
-    AlreadyRunning,
-    DaemonLock,
     Database,
     LedgerDamaged,
     LedgerFull,
 )
-from datalake_syncd.adapters.ledger.desk import Desk, InstrumentRow, Progress, Request
+from datalake_syncd.adapters.ledger.desk import (
+    Desk,
+    InstrumentRow,
+    Progress,
+    Request,
+    Trouble,
+)
 from datalake_syncd.adapters.ledger.files import Files
 from datalake_syncd.adapters.ledger.growth import Growth
+from datalake_syncd.adapters.ledger.lock import (
+    AlreadyRunning,
+    DaemonLock,
+    DaemonState,
+    daemon_state,
+)
 from datalake_syncd.adapters.ledger.rows import Event, Run
 from datalake_syncd.adapters.ledger.runs import Runs, StaleTransition
 from datalake_syncd.adapters.ledger.waiting import Waiting
@@ -28,6 +38,7 @@ from datalake_syncd.core.pruning import PlanItem
 __all__ = [
     "AlreadyRunning",
     "DaemonLock",
+    "DaemonState",
     "Event",
     "InstrumentRow",
     "Ledger",
@@ -37,6 +48,8 @@ __all__ = [
     "Request",
     "Run",
     "StaleTransition",
+    "Trouble",
+    "daemon_state",
 ]
 
 

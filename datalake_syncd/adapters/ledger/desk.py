@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from datalake_syncd.adapters.ledger.database import Database
@@ -52,6 +52,23 @@ class Request:
     done_at: float | None
     succeeded: bool | None
     answer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something of the service itself, or of a whole source, that needs a person until it ends.
+
+    ``key`` names it (``scan/nextseq``), ``since`` is in seconds since the epoch.
+    """
+
+    key: str
+    message: str
+    next_step: str
+    since: float
+    instrument: str | None = None
+
+
+_TROUBLE = "trouble:"
 
 
 class Desk:
@@ -161,6 +178,26 @@ class Desk:
                 self._db.execute("DELETE FROM meta WHERE key=?", (key,))
             else:
                 self._db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, value))
+
+    def troubles(self) -> list[Trouble]:
+        """What stands now, the oldest first."""
+        rows = self._db.rows("SELECT value FROM meta WHERE key GLOB ?", (f"{_TROUBLE}*",))
+        standing = [Trouble(**json.loads(row["value"])) for row in rows]
+        return sorted(standing, key=lambda one: one.since)
+
+    def trouble(self, told: Trouble) -> None:
+        """It stands from now on, or still stands with other words; its beginning is kept."""
+        kept = self.get(_TROUBLE + told.key)
+        since = json.loads(kept)["since"] if kept else told.since
+        if kept != (now := json.dumps(asdict(replace(told, since=since)))):
+            self.put(_TROUBLE + told.key, now)
+
+    def trouble_over(self, key: str) -> bool:
+        """It stands no more; True when it did until now."""
+        stood = self.get(_TROUBLE + key) is not None
+        if stood:
+            self.put(_TROUBLE + key, None)
+        return stood
 
 
 def _instrument(row: Any) -> InstrumentRow:

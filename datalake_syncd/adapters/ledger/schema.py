@@ -223,5 +223,50 @@ _GROWING = (
     """,
 )
 
+# What was told to whom, and figures over time for the page.
+_AT_HOME = (
+    """
+    CREATE TABLE incidents (
+        id INTEGER PRIMARY KEY,
+        key TEXT NOT NULL,
+        run_id INTEGER REFERENCES runs (id),
+        title TEXT NOT NULL,
+        message TEXT NOT NULL,
+        next_step TEXT NOT NULL,
+        opened_at REAL NOT NULL,
+        mailed_at REAL,
+        thread TEXT NOT NULL,
+        resolved_at REAL
+    ) STRICT
+    """,
+    "CREATE UNIQUE INDEX incidents_open ON incidents (key) WHERE resolved_at IS NULL",
+    """
+    CREATE TABLE outbox (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        incident_id INTEGER REFERENCES incidents (id),
+        queued_at REAL NOT NULL,
+        message_id TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        message BLOB NOT NULL,
+        recipients TEXT NOT NULL,
+        not_before REAL NOT NULL,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        last_error TEXT,
+        sent_at REAL,
+        given_up_at REAL
+    ) STRICT
+    """,
+    "CREATE INDEX outbox_open ON outbox (not_before) WHERE sent_at IS NULL AND given_up_at IS NULL",
+    """
+    CREATE TABLE samples (
+        name TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        at REAL NOT NULL,
+        value REAL NOT NULL,
+        PRIMARY KEY (name, subject, at)
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+
 #: ``PRAGMA user_version`` after the n-th entry is n.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _GROWING)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _GROWING, _AT_HOME)

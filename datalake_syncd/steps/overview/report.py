@@ -1,15 +1,20 @@
-"""What ``status`` tells, read once from the ledger: for people and for programs alike."""
+"""One look at the ledger: what ``status``, the page, the mails and systemd tell alike."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from datalake_syncd.adapters.ledger import Event, InstrumentRow, Ledger, Progress, Run
-from datalake_syncd.cli.places import DaemonState, Settings, daemon_state
-from datalake_syncd.cli.terminal import iso_or_none
+from datalake_syncd.adapters.ledger import (
+    DaemonState,
+    Event,
+    InstrumentRow,
+    Ledger,
+    Progress,
+    Run,
+    Trouble,
+)
 from datalake_syncd.core.durations import DAY, HOUR
 from datalake_syncd.core.model import Status, Step
 
@@ -20,7 +25,7 @@ CONFIG_REFUSED = "config_refused"
 #: So long (seconds) a run that was delivered counts as "finished lately".
 LATELY = 7 * DAY
 _LATELY_AT_MOST = 10
-_STALE_AFTER = 48 * HOUR
+STALE_AFTER = 48 * HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,8 @@ class Report:
     instruments: tuple[InstrumentRow, ...]
     runs: tuple[Run, ...]
     progress: dict[int, Progress]
+    #: What stands and belongs to no run.
+    troubles: tuple[Trouble, ...]
     #: What was reported as waiting for too long, by the run's id.
     stale: dict[int, Event]
     #: Instruments that have published nothing for too long: (what was told, what to do).
@@ -90,6 +97,7 @@ class Report:
             or self.offline
             or self.uploads_paused
             or self.config_refused
+            or self.troubles
             or self.unwatched_for
             or self.stuck
             or self.silent
@@ -119,16 +127,19 @@ def _last(run: Run) -> float:
     return run.pruned_at or run.published_at or run.moved_at
 
 
-def read_report(settings: Settings, ledger: Ledger, now: float) -> Report:
-    """Look at everything once."""
+def read_report(
+    ledger: Ledger, now: float, *, daemon: DaemonState, stale_after: float = STALE_AFTER
+) -> Report:
+    """Look at everything once; ``now`` in seconds since the epoch, ``stale_after`` in seconds."""
     runs = tuple(ledger.runs.all())
     instruments = tuple(ledger.desk.instruments())
     return Report(
         now=now,
-        daemon=daemon_state(settings.state_dir),
+        daemon=daemon,
         uploads_paused=ledger.desk.get(UPLOADS_PAUSED),
         config_refused=ledger.desk.get(CONFIG_REFUSED),
-        stale_after=settings.seconds("daemon", "stale_after", default=_STALE_AFTER),
+        stale_after=stale_after,
+        troubles=tuple(ledger.desk.troubles()),
         instruments=instruments,
         runs=runs,
         progress=ledger.desk.progress(),
@@ -152,101 +163,3 @@ def _silent(
         kept = json.loads(ledger.desk.get(f"silence:{one.name}") or "{}")
         if one.configured and "told" in kept:
             yield one.name, (kept["message"], kept["do"])
-
-
-def document(report: Report) -> dict[str, Any]:
-    """The report for ``--json``; times are ISO 8601 in UTC, sizes bytes, rates bytes/second."""
-    counts: dict[str, int] = {}
-    for run in report.runs:
-        counts[run.instrument] = counts.get(run.instrument, 0) + 1
-    return {
-        "instruments": [
-            {
-                **instrument_document(one, counts.get(one.name, 0)),
-                "silent": report.silent.get(one.name, (None,))[0],
-            }
-            for one in report.instruments
-        ],
-        "runs": [
-            {
-                **run_document(run, report.progress.get(run.id)),
-                "stale": report.stale[run.id].message if run.id in report.stale else None,
-            }
-            for run in report.runs
-        ],
-        "daemon": {
-            "running": report.daemon.running,
-            "pid": report.daemon.pid,
-            "uploads_paused": report.uploads_paused,
-            "config_refused": report.config_refused,
-        },
-        "needs_attention": report.needs_attention,
-    }
-
-
-def instrument_document(one: InstrumentRow, runs: int) -> dict[str, Any]:
-    """An instrument for programs; ``online`` is null before the first look."""
-    return {
-        "name": one.name,
-        "kind": one.kind,
-        "source": one.source,
-        "online": one.online,
-        "last_scan": iso_or_none(one.last_scan),
-        "runs": runs,
-        "configured": one.configured,
-        "offline_since": iso_or_none(one.offline_since),
-        "offline_reason": one.offline_reason,
-    }
-
-
-def run_document(run: Run, progress: Progress | None) -> dict[str, Any]:
-    """A run for programs; the first keys are fixed, programs of labs read them."""
-    return {
-        "run": run.key,
-        "instrument": run.instrument,
-        "name": run.name,
-        "step": run.done.value,
-        "status": run.shown_status.value,
-        "outcome": run.outcome.value,
-        "generation": run.generation,
-        "files": run.files,
-        "bytes": run.bytes,
-        "files_proven": run.files_proven,
-        "proof": run.proof.value,
-        "published_at": iso_or_none(run.published_at),
-        "pruned_at": iso_or_none(run.pruned_at),
-        "attempts": run.attempts,
-        "reason": run.reason,
-        "not_before": iso_or_none(run.not_before),
-        "next_step": run.next_step,
-        "hold_reason": run.hold_reason,
-        "sighted_at": iso_or_none(run.sighted_at),
-        "moved_at": iso_or_none(run.moved_at),
-        "facts": known_facts(run),
-        "progress": None if progress is None else progress_document(run, progress),
-    }
-
-
-def known_facts(run: Run) -> dict[str, Any]:
-    """What the instrument wrote about its run, without what it did not; empty before it settles.
-
-    ``reads`` is a list of [number, cycles, is index]; the keys are those of ``RunFacts``.
-    """
-    return {key: value for key, value in run.facts.items() if value not in (None, [])}
-
-
-def progress_document(run: Run, progress: Progress) -> dict[str, Any]:
-    """How far the last transfer or verification is; ``active``: it is going on now."""
-    total = progress.bytes_total
-    return {
-        "active": run.status is Status.RUNNING,
-        "at": iso_or_none(progress.at),
-        "percent": round(100 * progress.bytes_done / total, 1) if total else None,
-        "bytes_done": progress.bytes_done,
-        "bytes_total": total,
-        "files_hashed": progress.files_hashed,
-        "files_proven": progress.files_proven,
-        "files_total": progress.files_total,
-        "rate": progress.rate,
-        "seconds_left": progress.seconds_left,
-    }

@@ -1,0 +1,1 @@
+"""What the service knows of itself: one look, its sentence, its document, what needs a person."""
