@@ -26,7 +26,7 @@ check: setup ## format, lint, types, fast tests: under a minute
 	$(VENV)/ruff format --check $(CODE)
 	$(VENV)/ruff check $(CODE)
 	$(VENV)/mypy
-	$(VENV)/pytest -q -m "not azurite and not slow" $(FAST_TESTS) $(ARGS)
+	$(VENV)/pytest -q -m "not azurite and not slow and not home" $(FAST_TESTS) $(ARGS)
 
 .PHONY: format
 format: setup ## write the code in the one format, mend what lint can mend
@@ -40,6 +40,11 @@ test: setup ## every test, with the real azcopy and Azurite; prints what is slow
 .PHONY: test-large
 test-large: setup ## a run of 150,000 files, end to end: over half an hour
 	$(VENV)/pytest -m large -s $(ARGS)
+
+.PHONY: test-home
+test-home: setup ## what needs big tools: real systemd, images, a browser; as root
+	@tools/home.sh
+	$(VENV)/pytest -m home --durations=10 $(ARGS)
 
 .PHONY: demo
 demo: setup ## show a whole run on this machine: instrument, lake, proof, pruning
