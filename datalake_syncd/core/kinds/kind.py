@@ -56,6 +56,18 @@ class ChecksumList:
     problems: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The file that tells a run from all others: one of ``metadata_files``.
+
+    ``run_id`` reads from its bytes the id that the instrument gave the run, None when it has
+    none; the run folder had that name when the instrument made it.
+    """
+
+    file: str
+    run_id: Callable[[bytes], str | None]
+
+
 class StructureCheck(Protocol):
     """Compares the files of a run with what its own metadata promises, one file at a time."""
 
@@ -84,8 +96,8 @@ class Kind:
     gives the paths of the lists that came with the run, ``read_checksums`` parses one from
     (path, bytes); what they list and is missing needs a person when ``lists_are_final``, else it
     is waited for. ``lapses``: flags are no longer waited for after the configuration's
-    ``flag_grace``. ``growing`` is the layout of data sets that are never finished; the rules of
-    single runs don't apply to those.
+    ``flag_grace``. ``identity`` is how a renamed run is recognised. ``growing`` is the layout of
+    data sets that are never finished; the rules of single runs don't apply to those.
     """
 
     name: str
@@ -105,4 +117,5 @@ class Kind:
     read_checksums: Callable[[str, bytes], ChecksumList] | None = None
     lists_are_final: bool = True
     lapses: bool = False
+    identity: Identity | None = None
     growing: GrowingLayout | None = None

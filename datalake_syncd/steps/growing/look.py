@@ -31,6 +31,7 @@ from datalake_syncd.core.names import escape, lake_name_problem
 from datalake_syncd.steps.context import Context
 from datalake_syncd.steps.growing.lake import carried_before, moved_from
 from datalake_syncd.steps.settle import Settling
+from datalake_syncd.steps.ways import way_between
 
 #: A data set is looked at again after a part of ``quiet``, at most so often (seconds).
 _SELDOM = 600.0
@@ -133,26 +134,15 @@ def _name_gates(context: Context, seen: Seen, plan: Arrangement) -> list[Gate]:
         problem = lake_name_problem(place.path, f"{context.run.prefix}/{place.lake_path}")
         if problem is not None:
             doubtful.append(Oddity(escape(place.path), *problem, blocks=True))
-    folders = {context.folder / root for root in _local_folders(plan)}
+    # The folders that azcopy gets as its source.
+    ways = {way_between(place.path, place.lake_path) for place in plan.placed}
+    folders = {context.folder / way.local for way in ways if way is not None}
     told = [text for text in map(source_root_problem, sorted(folders)) if text]
     named = "; ".join(f"{o.path} ({o.kind}: {o.detail})" for o in doubtful[:5])
     more = f" and {len(doubtful) - 5} more" if len(doubtful) > 5 else ""
     found = "; ".join([*told[:3], *([named + more] if named else [])])
     needed = "every file can be carried as it is"
     return [Gate("names", not found, found or "all fine", needed, needs_person=bool(found))]
-
-
-def _local_folders(plan: Arrangement) -> set[str]:
-    """The folders that azcopy gets as its source: the part of a path that the lake lacks."""
-    folders: set[str] = set()
-    for place in plan.placed:
-        local, lake = place.path.split("/"), place.lake_path.split("/")
-        while local and lake and local[-1] == lake[-1]:
-            local.pop()
-            lake.pop()
-        if local != place.path.split("/"):
-            folders.add("/".join(local))
-    return folders
 
 
 def _returned(

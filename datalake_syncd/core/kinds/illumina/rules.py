@@ -12,7 +12,7 @@ from datalake_syncd.core.kinds.illumina import structure
 from datalake_syncd.core.kinds.illumina.runinfo import merge, read_run_info
 from datalake_syncd.core.kinds.illumina.runparameters import read_run_parameters
 from datalake_syncd.core.kinds.illumina.runstatus import RunEnd, read_job_info, read_run_status
-from datalake_syncd.core.kinds.kind import NO_CHECKSUMS, Kind, TopFolder
+from datalake_syncd.core.kinds.kind import NO_CHECKSUMS, Identity, Kind, TopFolder
 from datalake_syncd.core.model import Assessment, Gate, Outcome, RunFacts
 
 RUN_INFO = "RunInfo.xml"
@@ -121,6 +121,7 @@ def illumina_kind(
         folders=(ANALYSIS, f"{ANALYSIS}/*") if rules.onboard_analysis else (),
         unique_names=True,
         lapses=True,
+        identity=Identity(RUN_INFO, lambda data: read_run_info(data).facts.run_id),
         checksum_lists=manifest_paths if rules.manifests else None,
         read_checksums=read_crc_manifest if rules.manifests else None,
     )
