@@ -22,6 +22,7 @@ from datalake_syncd.steps.findings import record, tell
 from datalake_syncd.steps.growing.watch import GrowthWatch
 from datalake_syncd.steps.look_again import LookAgain
 from datalake_syncd.steps.places import find_runs, top_folder
+from datalake_syncd.steps.pruning.strays import strays, tell_strays
 from datalake_syncd.steps.rederive import rederive
 from datalake_syncd.steps.returned import ReturnWatch
 from datalake_syncd.steps.service import PATIENCE, Service
@@ -48,6 +49,7 @@ class Watcher:
         self._growth = GrowthWatch(service)
         self._returns = ReturnWatch(service)
         self._stale = StaleWatch(service, name)
+        self._trash_seen = False
         self.failed = False
         self.wake = threading.Event()
         self.stopping = threading.Event()
@@ -117,6 +119,7 @@ class Watcher:
         self._online(known, seen)
         self._tell_unreadable(shut)
         self._learn_from_lake()
+        self._look_into_trash(runs)
         self._again.begin_scan()
         next_look: float | None = None
         present = {name for name, _ in found}
@@ -155,7 +158,16 @@ class Watcher:
         now = self._service.monotonic()
         if now >= self._learn_at:
             self._learn_at = now + _LEARN_AGAIN
-            rederive(self._service, self._name, self._instrument)
+            rederive(self._service, self._name, self._instrument, self._patience)
+
+    def _look_into_trash(self, runs: dict[str, Run]) -> None:
+        """Once: what a ledger that is lost had put there would never be shown again."""
+        if not self._trash_seen:
+            known = {run.trash for run in runs.values() if run.trash is not None}
+            source = self._instrument.source
+            found = self._patience.call(lambda _tick: strays(source, known))
+            self._trash_seen = True
+            tell_strays(self._service, self._name, found)
 
     def _safe_visit(self, run: Run) -> float | None:
         try:

@@ -46,6 +46,16 @@ def is_there(source: Path, name: str, *, trash: bool = False) -> bool:
         raise classify(error, name) from error
 
 
+def names(source: Path) -> list[str]:
+    """What lies in the source's trash; raises ``SourceOffline`` when it can't be read."""
+    try:
+        return os.listdir(source / TRASH)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise classify(error, TRASH) from error
+
+
 def move_to_trash(source: Path, name: str, trash_name: str) -> None:
     """Rename the run folder into the trash; the move is on disk when this returns."""
     try:

@@ -21,6 +21,7 @@ from datalake_syncd.core.kinds.massspec.placing import ONE_NAME_EACH
 from datalake_syncd.core.model import (
     Assessment,
     FileEntry,
+    FileStat,
     Gate,
     ManifestFile,
     Oddity,
@@ -29,7 +30,7 @@ from datalake_syncd.core.model import (
 )
 from datalake_syncd.core.names import escape, lake_name_problem
 from datalake_syncd.steps.context import Context
-from datalake_syncd.steps.growing.lake import carried_before, moved_from
+from datalake_syncd.steps.growing.lake import WAITS_FOR, carried_before, moved_from
 from datalake_syncd.steps.settle import Settling
 from datalake_syncd.steps.ways import way_between
 
@@ -54,9 +55,16 @@ class Seen:
     missing: tuple[str, ...] = ()
 
 
-def look_at_growing(context: Context, layout: GrowingLayout, tick: Callable[[], None]) -> Settling:
+#: Path -> (identity on disk, MD5) of what was hashed by earlier looks.
+Hashed = dict[str, tuple[FileStat, str]]
+
+
+def look_at_growing(
+    context: Context, layout: GrowingLayout, tick: Callable[[], None], hashed: Hashed | None = None
+) -> Settling:
     """One look; ``settled`` is set when there is something to carry.
 
+    ``hashed`` is kept by the caller from look to look: a file that came back is read once.
     Raises what the source raises; nothing is decided from an error.
     """
     seen = look(context, layout, tick)
@@ -68,7 +76,7 @@ def look_at_growing(context: Context, layout: GrowingLayout, tick: Callable[[], 
     gates = [*plan.gates, *_name_gates(context, seen, plan)]
     md5s: dict[str, str] = {}
     if all(gate.passed for gate in gates):
-        md5s, returned = _returned(context, seen, plan, tick)
+        md5s, returned = _returned(context, seen, plan, tick, {} if hashed is None else hashed)
         gates.extend(returned)
     return _judge(context, seen, plan, gates, md5s)
 
@@ -146,7 +154,7 @@ def _name_gates(context: Context, seen: Seen, plan: Arrangement) -> list[Gate]:
 
 
 def _returned(
-    context: Context, seen: Seen, plan: Arrangement, tick: Callable[[], None]
+    context: Context, seen: Seen, plan: Arrangement, tick: Callable[[], None], hashed: Hashed
 ) -> tuple[dict[str, str], list[Gate]]:
     """Files that were freed from this disk and are back: the same, or a person decides."""
     freed = context.ledger.growth.freed(context.run.id)
@@ -156,9 +164,11 @@ def _returned(
         before = freed.get(place.lake_path)
         if before is None:
             continue
-        md5s[place.path] = tree.hash_file(
-            context.folder, place.path, seen.files[place.path].stat, on_bytes=lambda _n: tick()
-        )[0]
+        stat = seen.files[place.path].stat
+        if place.path not in hashed or hashed[place.path][0] != stat:
+            md5, _ = tree.hash_file(context.folder, place.path, stat, on_bytes=lambda _n: tick())
+            hashed[place.path] = (stat, md5)
+        md5s[place.path] = hashed[place.path][1]
         if md5s[place.path] != before:
             other.append(escape(place.path))
     if not other or "returned" in context.run.accepted:
@@ -183,7 +193,12 @@ def _judge(
         reason = "; ".join(f"{gate.name}: {gate.found}" for gate in failing)
         blocked = any(gate.needs_person or gate.name == ONE_NAME_EACH for gate in failing)
         return Settling(reason, tuple(gates), assessment, blocked=blocked, observed=observed)
-    _tell_vanished(context, plan)
+    _tell_vanished(context, seen, plan)
+    missed = observed.pop(WAITS_FOR, None)
+    if missed in seen.files and missed not in {place.path for place in plan.placed}:
+        reason = f"{escape(missed)} is to be carried again and not still yet; the rest waits for it"
+        observed[WAITS_FOR] = missed
+        return Settling(reason, tuple(gates), assessment, observed=observed)
     reason = _waits(context, plan)
     if not plan.placed or not _news(context, seen, plan.placed):
         return Settling(reason, tuple(gates), assessment, observed=observed)
@@ -208,10 +223,11 @@ def _judge(
     return Settling(message, tuple(gates), assessment, settled=columns, complete=True, notes=notes)
 
 
-def _tell_vanished(context: Context, plan: Arrangement) -> None:
+def _tell_vanished(context: Context, seen: Seen, plan: Arrangement) -> None:
     """A unit that waited for its age and is gone now was never carried: say so, once."""
     there = {escape(one.unit) for one in plan.placed}
     there |= {escape(one.unit) for one in plan.pending}
+    there |= set(map(escape, seen.files))  # it may belong to another unit now
     gone = [unit for unit, _ in context.run.observed.get("pending") or () if unit not in there]
     if not gone or len(plan.pending) > _SHOWN:
         return

@@ -111,7 +111,7 @@ def _empty(context: Context) -> Answer:
     if early is not None:
         return early
     plan = context.ledger.files.plan(run.id)
-    gone = gone_from_lake(context, plan)
+    gone = gone_from_lake(context, {item.path: item.md5 for item in plan})
     if gone:
         return _rescue(context, plan, gone)
     done = empty_by_plan(context, plan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 
 from datalake_syncd.adapters import tree
@@ -109,10 +110,10 @@ def _as_they_are_now(context: Context, plan: list[PlanItem]) -> list[PlanItem]:
     return now
 
 
-def gone_from_lake(context: Context, plan: list[PlanItem]) -> list[str]:
-    """Files of the plan whose blob is no longer the one that was proven, at most 20."""
+def gone_from_lake(context: Context, md5s: Mapping[str, str]) -> list[str]:
+    """Files (path -> MD5) whose blob is no longer the one that was proven, at most 20, escaped."""
     listing.refresh(context)
-    planned = {item.path: item.md5 for item in plan}
+    planned = dict(md5s)
     names = (f"{context.run.prefix}.md5", f"{context.run.prefix}.sync")
     gone = [escape(name) for name in names if context.lake.get(name) is None]
     for page in listing.pairs(context):

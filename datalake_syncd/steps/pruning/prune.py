@@ -116,7 +116,7 @@ def empty_trash(context: Context) -> Answer:
         return early
     check_source(context)
     plan = context.ledger.files.plan(run.id)
-    gone = gone_from_lake(context, plan)
+    gone = gone_from_lake(context, {item.path: item.md5 for item in plan})
     if gone:
         return _rescue(context, plan, gone)
     done = empty_by_plan(context, plan)
