@@ -6,8 +6,9 @@ MAKEFLAGS += --no-print-directory
 
 VENV := .venv/bin
 UV_VERSION := 0.13.9
-# Test processes side by side. Azurite and azcopy want cores of their own.
-TEST_WORKERS ?= 2
+# Test processes side by side: more than cores, since tests mostly wait (azcopy alone ends only
+# on a tick of two seconds).
+TEST_WORKERS ?= 4
 # Extra arguments for pytest, e.g. make test ARGS="-k prune -x"
 ARGS ?=
 FAST_TESTS := $(wildcard tests/core tests/config tests/test_house.py)

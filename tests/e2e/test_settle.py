@@ -166,21 +166,30 @@ def test_a_run_that_still_grows_is_not_settled(lab: Lab) -> None:
     late = [path for path in files if path not in (RTA, STATUS, INFO)]
     _put(lab, flag_first, files, RTA, STATUS, INFO)
     ended: list[float] = []
+    seen = threading.Event()
 
     def write_on() -> None:
-        # Each gap is shorter than quiet; all of it takes much longer.
-        for number in range(8):
+        # Each gap is shorter than quiet; all of it takes much longer, and as long as the good
+        # run is not published yet.
+        for number in range(100):
+            last = number >= 7 and seen.is_set()
             with (folder_of(lab, growing) / "RTALogs.tsv").open("a") as file:
                 file.write("one more line\n")
-            _put(lab, flag_first, files, *late[number::8])
+            if number < 7 or last:
+                _put(lab, flag_first, files, *late[min(number, 7) :: 8])
+            if last:
+                break
             time.sleep(0.7)
         ended.append(time.time())
 
     writer = threading.Thread(target=write_on)
     with lab.daemon() as daemon:
         writer.start()
-        lab.wait_published(good.name)
-        writer.join()
+        try:
+            lab.wait_published(good.name)
+        finally:
+            seen.set()
+            writer.join()
         lab.wait_published(growing.name)
         lab.wait_published(flag_first.name, "nextseq")
         assert not daemon.lines("run.blocked"), "a run that grows is not a broken one"
