@@ -17,7 +17,6 @@ from datalake_syncd.adapters.azcopy import source_root_problem
 from datalake_syncd.core.durations import format_bytes, format_duration
 from datalake_syncd.core.errors import SourceChanged
 from datalake_syncd.core.kinds.growing import Arrangement, GrowingLayout, Placed, SeenFile
-from datalake_syncd.core.kinds.massspec.placing import ONE_NAME_EACH
 from datalake_syncd.core.model import (
     Assessment,
     FileEntry,
@@ -105,7 +104,8 @@ def look(context: Context, layout: GrowingLayout, tick: Callable[[], None]) -> S
                 seen.files[above + entry.path] = FileEntry(above + entry.path, entry.stat)
             elif isinstance(entry, Oddity):
                 path = escape(above) + entry.path
-                seen.oddities.append(Oddity(path, entry.kind, entry.detail, entry.blocks))
+                blocks = entry.blocks and layout.has_place(context.run.name, above + entry.path)
+                seen.oddities.append(Oddity(path, entry.kind, entry.detail, blocks))
     return seen
 
 
@@ -131,13 +131,7 @@ def _watch(context: Context, seen: Seen) -> None:
 
 def _name_gates(context: Context, seen: Seen, plan: Arrangement) -> list[Gate]:
     """What can't be carried under its own name keeps the whole data set back, by name."""
-    skipped = {oddity.path for oddity in plan.skipped}
-    doubtful = [
-        oddity
-        for oddity in seen.oddities
-        # What lies in a folder that is not carried anyway stops nobody.
-        if oddity.blocks and not any(oddity.path.startswith(f"{path}/") for path in skipped)
-    ]
+    doubtful = [oddity for oddity in seen.oddities if oddity.blocks]
     for place in plan.placed:
         problem = lake_name_problem(place.path, f"{context.run.prefix}/{place.lake_path}")
         if problem is not None:
@@ -191,7 +185,7 @@ def _judge(
     failing = [gate for gate in gates if not gate.passed]
     if failing:
         reason = "; ".join(f"{gate.name}: {gate.found}" for gate in failing)
-        blocked = any(gate.needs_person or gate.name == ONE_NAME_EACH for gate in failing)
+        blocked = any(gate.needs_person for gate in failing)
         return Settling(reason, tuple(gates), assessment, blocked=blocked, observed=observed)
     _tell_vanished(context, seen, plan)
     missed = observed.pop(WAITS_FOR, None)
