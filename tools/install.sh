@@ -87,22 +87,25 @@ find_python() {
 }
 
 install_() {
-    local release name old keep path
+    local release name hash old keep path
     [[ -n $destdir || $EUID == 0 ]] || die "only root can install into $prefix" "sudo make install"
     name=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' datalake_syncd/__init__.py)
-    if [[ -e .git ]]; then
-        name+=-$(git rev-parse --short HEAD)
+    # A tree without git, or one that git does not trust root with, has its version alone.
+    if hash=$(git rev-parse --short HEAD 2>/dev/null); then
+        name+=-$hash
         [[ -z $(git status --porcelain) ]] || name+=-dirty
     fi
     name+=-$(date -u +%Y%m%dT%H%M%S)
     release=$prefix/releases/$name
+    # First what may be refused.
+    tools/azcopy.sh "$work/azcopy"
     mkdir -p -- "$destdir$release"
     # From the first moment on, so that an interrupted installation is cleared by the next one.
     touch -- "$destdir$release/$MARK"
     find_python
     tools/package.sh packages "$destdir$release"
     tools/package.sh project "$destdir$release" "$release"
-    tools/azcopy.sh "$destdir$release/bin/azcopy"
+    install -m 755 -- "$work/azcopy" "$destdir$release/bin/azcopy"
     if [[ -z $destdir ]]; then
         "$release/bin/azcopy" --version >/dev/null 2>&1 </dev/null ||
             die "$release/bin/azcopy does not start" "apt-get install libsecret-1-0, then again"

@@ -27,7 +27,7 @@ trap 'rm -rf -- "$work"' EXIT
 # Installs into FOLDER; only what the lock names by hash, never something built from source.
 install() {
     "$work/pip/bin/python" -m pip --python "$folder/bin/python" --disable-pip-version-check \
-        install --quiet --no-input --root-user-action=ignore --no-cache-dir "$@"
+        install --quiet --no-input --root-user-action=ignore "$@"
 }
 
 case $what in
@@ -38,18 +38,17 @@ case $what in
     project)
         at=${3:-$folder}
         "$work/pip/bin/python" -m pip --disable-pip-version-check install --quiet --no-input \
-            --root-user-action=ignore --no-cache-dir --require-hashes --only-binary :all: \
+            --root-user-action=ignore --require-hashes --only-binary :all: \
             -r "$root/requirements-build.txt"
         # From a copy: nothing is written beside the sources, which may be read-only.
         mkdir "$work/source"
         cp -R "$root/pyproject.toml" "$root/datalake_syncd" "$work/source/"
         "$work/pip/bin/python" -m pip --disable-pip-version-check wheel --quiet --no-deps \
-            --no-index --no-build-isolation --no-cache-dir --wheel-dir "$work/wheel" \
+            --no-index --no-build-isolation --wheel-dir "$work/wheel" \
             "$work/source"
         install --no-index --no-deps "$work"/wheel/*.whl
         # Only our own command, started by an interpreter that looks at nobody's ~/.local.
-        site=$(echo "$folder"/lib/python3.*/site-packages)
-        [[ -f $site/datalake_syncd/__init__.py ]]
+        "$folder/bin/python3" -I -c 'import datalake_syncd'
         rm -f "$folder"/bin/[!p]* "$folder"/bin/pygmentize
         cat >"$folder/bin/datalake-syncd" <<LAUNCHER
 #!$at/bin/python3 -I
@@ -65,6 +64,8 @@ LAUNCHER
         chmod 755 "$folder/bin/datalake-syncd"
         if [[ $at != "$folder" ]]; then
             sed -i "s|^command = .*|command = made for $at|" "$folder/pyvenv.cfg"
+            # Traces name the place where the files will lie.
+            "$folder/bin/python3" -m compileall -q -f -s "$folder" -p "$at" "$folder/lib"
         fi
         ;;
     *)

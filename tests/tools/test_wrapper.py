@@ -169,7 +169,7 @@ def test_stopping_is_given_the_time_that_it_takes(vm: Vm) -> None:
     assert found is not None
     assert float(found[1]) > STOP_GRACE + 10
     unit = (REPO / "docker/datalake-syncd-docker.service").read_text()
-    grace = [float(one) for one in re.findall(r"stop --time (\d+)", unit)]
+    grace = [float(one) for one in re.findall(r"stop -t (\d+)", unit)]
     assert len(grace) == 2
     assert min(grace) > STOP_GRACE + 10
     limit = re.search(r"^TimeoutStopSec=(\d+)s$", unit, re.MULTILINE)
