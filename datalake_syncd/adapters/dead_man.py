@@ -6,7 +6,6 @@ import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from typing import IO, Any
 from urllib.parse import urlsplit
 
 from datalake_syncd.core.errors import Transient
@@ -14,18 +13,6 @@ from datalake_syncd.core.names import escape
 
 #: Seconds that the server may take for each answer.
 ANSWER_WITHIN = 10.0
-
-
-class _WebOnly(urllib.request.HTTPRedirectHandler):
-    """Follows to the web alone: never to a file, never to FTP."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any,
-        newurl: str,
-    ) -> urllib.request.Request | None:  # fmt: skip
-        if urlsplit(newurl).scheme not in ("http", "https"):
-            raise urllib.error.URLError(f"it sends us to a '{urlsplit(newurl).scheme}:' address")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def ask(url: str, agent: str) -> None:
@@ -41,7 +28,8 @@ def ask(url: str, agent: str) -> None:
         urllib.request.HTTPHandler(),
         urllib.request.HTTPSHandler(),
         urllib.request.HTTPDefaultErrorHandler(),
-        _WebOnly(),
+        # Without handlers for files and FTP a redirection leads nowhere but to the web.
+        urllib.request.HTTPRedirectHandler(),
         urllib.request.HTTPErrorProcessor(),
     )
     for handler in handlers:

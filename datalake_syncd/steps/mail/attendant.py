@@ -6,7 +6,7 @@ import logging
 import os
 
 from datalake_syncd.adapters import run_logs, tree
-from datalake_syncd.adapters.ledger import Letter
+from datalake_syncd.adapters.ledger import LedgerFull, Letter
 from datalake_syncd.config import Mail
 from datalake_syncd.core import incidents
 from datalake_syncd.core.durations import DAY, HOUR
@@ -18,6 +18,9 @@ from datalake_syncd.steps.mail.sending import Sender
 from datalake_syncd.steps.service import Service
 
 _EVERY = 15.0
+#: A note that is written and taken away to see whether the ledger can grow again.
+_PROBE = "mail:probe"
+_PROBE_SIZE = 64 * 1024
 
 
 class MailAttendant:
@@ -32,7 +35,8 @@ class MailAttendant:
         self._tidy_at = 0.0
         #: The mail about a full disk, which can't be queued on it.
         self._full: Letter | None = None
-        self._full_at = 0.0
+        self._full_since = 0.0
+        self._full_again = 0.0
         #: ``SYNCD_MAIL_EVERY`` (seconds) is for tests and rehearsals: nothing settles then.
         rehearsal = os.environ.get("SYNCD_MAIL_EVERY")
         self.every = float(rehearsal) if rehearsal else _EVERY
@@ -64,20 +68,32 @@ class MailAttendant:
         """The ledger takes no more: the outbox neither. This one mail is kept in memory."""
         service, now = self._service, self._service.wall()
         alarm = service.ledger_alarm
-        if alarm is None:
-            if self._full is not None:
-                over = self._letter(mail, "", "Resolved: the ledger can be written again.")
-                self._sender.send_now(mail, over.message)
-                self._full = None
+        if alarm is not None and not self._takes_more():
+            self._full_since = self._full_since or now
+            stands = now - self._full_since >= (0.0 if self._at_once else incidents.SETTLE)
+            if (stands or service.one_pass) and now >= self._full_again:
+                text = f"{alarm}\n\nWHAT TO DO\n  {alarm.next_step}\n\nAll runs wait until then."
+                letter = self._letter(mail, "the ledger's disk is full; everything waits", text)
+                went = self._sender.send_now(mail, letter.message)
+                self._full_again = now + (mail.remind_after if went else incidents.GATHER)
+                self._full = self._full or (letter if went else None)
+            return True
+        self._full_since = self._full_again = 0.0
+        if self._full is not None:
+            over = self._letter(mail, "", "Resolved: the ledger can be written again.")
+            self._full = None
+            self._sender.send_now(mail, over.message)
+        return False
+
+    def _takes_more(self) -> bool:
+        # Whoever raised the alarm may have nothing to write for hours.
+        desk = self._service.ledger.desk
+        try:
+            desk.put(_PROBE, "x" * _PROBE_SIZE)
+            desk.put(_PROBE, None)
+        except LedgerFull:
             return False
-        if self._full_at == 0.0 or now - self._full_at >= mail.remind_after:
-            text = f"{alarm}\n\nWHAT TO DO\n  {alarm.next_step}\n\nAll runs wait until then."
-            letter = self._letter(mail, "the ledger's disk is full; everything waits", text)
-            if self._sender.send_now(mail, letter.message):
-                self._full_at = now
-                self._full = self._full or letter
-            else:
-                self._full_at = now - mail.remind_after + incidents.GATHER  # again by then
+        self._service.ledger_works()
         return True
 
     def _letter(self, mail: Mail, subject: str, text: str) -> Letter:
