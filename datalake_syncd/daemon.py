@@ -127,6 +127,7 @@ class Daemon:
                 next_step=error.next_step or "correct it, then reload again",
             )
             return
+        configure_logs(new)  # it knows the new secrets too
         service.force = bring_into_force(new)
         service.ledger.desk.put("config_refused", None)
         startup.set_instruments(service)
@@ -173,6 +174,7 @@ class Daemon:
 
     def once(self) -> int:
         """Take every complete run as far as it goes, then end: 0, or 1 if one needs a person."""
+        self.service.one_pass = True
         startup.prepare(self.service)
         service = self.service
         watchers = [Watcher(service, name) for name in service.config.instruments]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from datalake_syncd.adapters import logs, mounts
 from datalake_syncd.adapters.ledger import DaemonLock, Ledger
-from datalake_syncd.config import Config, load, read_secret
-from datalake_syncd.core.errors import SyncdError
+from datalake_syncd.adapters.run_logs import FOLDER, RunLogs
+from datalake_syncd.config import Config, known_secrets, load
 from datalake_syncd.core.redact import Redactor
 
 
@@ -21,13 +21,10 @@ def load_config(path: Path) -> Config:
 
 
 def configure_logs(config: Config) -> logging.Logger:
-    """Logs as configured; every secret that is known is masked in them."""
-    secrets = []
-    if config.lake.secret_file is not None:
-        # A secret that can't be read can't leak; it is reported when it is needed.
-        with suppress(SyncdError):
-            secrets.append(read_secret(config.lake.secret_file).reveal())
-    logs.configure(config.log.level, config.log.format, config.log.file, Redactor(secrets))
+    """Logs as configured, and one of each run; every secret that is known is masked in them."""
+    run_logs = RunLogs(config.daemon.state_dir / FOLDER, logs.run_of)
+    log, redactor = config.log, Redactor(known_secrets(config))
+    logs.configure(log.level, log.format, log.file, redactor, beside=run_logs)
     return logging.getLogger("datalake_syncd")
 
 

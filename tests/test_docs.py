@@ -47,7 +47,7 @@ def commands_in(text: str) -> set[tuple[str, ...]]:
         line = re.sub(r"^([a-z]+(?= RUN\b)|config [a-z]+$|status --)", r"datalake-syncd \1", line)
         for told in re.findall(r"(?:^|^\$ |/)datalake-syncd ([a-z][^|;&]*)", line):
             words = told.split()
-            name = words[:2] if words[0] == "config" else words[:1]
+            name = words[:2] if words[0] in ("config", "mail") else words[:1]
             found.add((*name, *sorted(word for word in words if word.startswith("--"))))
     return found
 

@@ -43,6 +43,9 @@ _PAUSE_SECONDS = 60.0
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
 
 
+_beside: logging.Handler | None = None
+
+
 def log_event(
     logger: logging.Logger,
     level: int,
@@ -68,11 +71,14 @@ def configure(
     redactor: Redactor,
     stream: IO[str] | None = None,
     environ: Mapping[str, str] | None = None,
+    beside: logging.Handler | None = None,
 ) -> None:
     """Send all records to the stream (stdout) and, if given, to a rotated file.
 
-    Called again, as on a reload, it replaces what it set up before.
+    ``beside`` gets them too, as text, and has a level of its own. Called again, as on a
+    reload, it replaces what it set up before.
     """
+    global _beside
     stream = sys.stdout if stream is None else stream
     environ = os.environ if environ is None else environ
     text = format == "text" or (format is None and _is_terminal(stream))
@@ -85,12 +91,18 @@ def configure(
         copy.setFormatter(formatter)
         handlers.append(copy)
     root = logging.getLogger()
-    for old in [handler for handler in root.handlers if isinstance(handler, _Ours)]:
+    for old in [h for h in root.handlers if isinstance(h, _Ours) or h is _beside]:
         root.removeHandler(old)
         old.close()
     for handler in handlers:
+        handler.setLevel(level)
+    if beside is not None:
+        beside.setFormatter(_TextFormatter(redactor))
+        handlers.append(beside)
+    _beside = beside
+    for handler in handlers:
         root.addHandler(handler)
-    root.setLevel(level)
+    root.setLevel(min(handler.level for handler in handlers))
     for name in _QUIET:
         # They tell every request, headers included; what matters of it is in our own events.
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -124,6 +136,13 @@ def collect(record: logging.LogRecord, redactor: Redactor) -> dict[str, Any]:
         shown = redactor.clean(trace.rstrip("\n"))
         cleaned["exception"] = "\n".join(map(escape_once, _cut(shown).split("\n")))
     return cleaned
+
+
+def run_of(record: logging.LogRecord) -> str | None:
+    """The run that a record is about, ``INSTRUMENT/NAME``."""
+    fact: tuple[str, Mapping[str, object]] = getattr(record, _EXTRA, (_OTHER_EVENT, {}))
+    run = fact[1].get("run")
+    return run if isinstance(run, str) else None
 
 
 class _JsonFormatter(JsonFormatter):

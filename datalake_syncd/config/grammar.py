@@ -175,7 +175,7 @@ def exclude_pattern(value: str) -> str:
 
 def mail_address(value: str) -> str:
     """A bare address: ``somebody@example.org``."""
-    if not value.isprintable() or _ADDRESS.fullmatch(value) is None:
+    if not (value.isprintable() and value.isascii()) or _ADDRESS.fullmatch(value) is None:
         raise refuse('addresses such as "lab-it@example.org"')
     return value
 

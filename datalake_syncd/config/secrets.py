@@ -5,14 +5,21 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
 
 from datalake_syncd.config.grammar import CREDENTIALS
 from datalake_syncd.core.errors import Transient
 from datalake_syncd.core.names import escape
 
+if TYPE_CHECKING:
+    from datalake_syncd.config.schema import Config
+
 MAX_BYTES = 64 * 1024
+#: A shorter path of an address is a word, not a secret.
+_TELLING = 12
 
 # Put there by systemd and by Docker, with modes that nobody here chooses: systemd adds an
 # ACL for the service's user (seen as group-readable), Docker's own default is 0444 inside a
@@ -93,6 +100,24 @@ def read_secret(path: Path) -> Secret:
             next_step=f"Write the secret alone into {shown}.",
         )
     return Secret(text)
+
+
+def known_secrets(config: Config) -> list[str]:
+    """Every secret text of a configuration that can be read now, for the redactor."""
+    texts = []
+    for path in (config.lake.secret_file, config.mail.password_file if config.mail else None):
+        if path is not None:
+            # A secret that can't be read can't leak; it is reported when it is needed.
+            with suppress(SecretUnusable):
+                texts.append(read_secret(path).reveal())
+    if config.daemon.heartbeat_url is not None:
+        # Whoever knows it can ping in our name; also what stands behind the host is enough.
+        parts = urlsplit(config.daemon.heartbeat_url)
+        behind = parts.path.strip("/") + (f"?{parts.query}" if parts.query else "")
+        texts.append(config.daemon.heartbeat_url)
+        texts += [behind] if len(behind) >= _TELLING else []
+        texts += [parts.password] if parts.password else []
+    return texts
 
 
 def _read(path: Path, shown: str) -> bytes:

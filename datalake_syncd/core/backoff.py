@@ -2,6 +2,8 @@
 
 FIRST = 10.0
 LONGEST = 3600.0
+#: A transient failure that comes so often is told to a person; it is tried on all the same.
+ALARM_AFTER = 6
 
 
 def delay(attempts: int, chance: float) -> float:

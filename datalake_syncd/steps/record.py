@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from datalake_syncd.adapters.ledger import LedgerFull, Run, StaleTransition
-from datalake_syncd.core.backoff import delay
+from datalake_syncd.core.backoff import ALARM_AFTER, delay
 from datalake_syncd.core.durations import format_duration, iso
 from datalake_syncd.core.errors import (
     AuthRefused,
@@ -25,8 +25,6 @@ from datalake_syncd.core.model import Gate, Status, Step
 from datalake_syncd.steps.context import Answer, Back, Done, Finished, Wait
 from datalake_syncd.steps.service import Service
 
-#: A transient failure that comes so often is told to a person; it is tried on all the same.
-ALARM_AFTER = 6
 _OFFLINE_AGAIN = 300.0
 #: Where the ledger keeps that all uploads are paused, for ``status``.
 PAUSED = "uploads_paused"

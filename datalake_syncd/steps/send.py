@@ -6,11 +6,12 @@ up in one request of ours.
 
 from __future__ import annotations
 
+import logging
 import mimetypes
 from collections.abc import Callable, Iterator
 
 from datalake_syncd.adapters import tree
-from datalake_syncd.adapters.azcopy import CopyJob, Progress, judge, run_copy
+from datalake_syncd.adapters.azcopy import CopyJob, CopyResult, Progress, judge, run_copy
 from datalake_syncd.adapters.failpoints import FailPoint, reach
 from datalake_syncd.adapters.tree.faults import classify
 from datalake_syncd.core.errors import SourceOffline, Stopped, Transient
@@ -27,6 +28,8 @@ BATCH_FILES = 10_000
 BATCH_BYTES = 100 << 30
 _NOTED_AT_ONCE = 100
 _PART = 1 << 20
+#: So many of azcopy's last words go into the log.
+_WORDS = 50
 
 
 def send(context: Context, pool: HashPool, meter: Meter) -> int:
@@ -159,8 +162,24 @@ def _copy_way(
     _raise_pool(context, pool)
     if context.should_stop():
         raise Stopped
+    _keep_words(context, result)
     judge(result, len(files))
     meter.sent_bytes = before + job.bytes
+
+
+def _keep_words(context: Context, result: CopyResult) -> None:
+    """What azcopy said of a job that did not go well, for the log of the run."""
+    failed = [f"{one.source}: {one.code} {one.status} {one.reason}" for one in result.failures]
+    words = [*result.errors, *result.doubts, *failed, *result.log_notes, result.stderr]
+    said = [word for word in words if word.strip()]
+    if result.returncode or said:
+        context.log(
+            logging.INFO,
+            "azcopy.output",
+            f"azcopy ended {result.returncode}",
+            step="transfer",
+            said=said[-_WORDS:],
+        )
 
 
 def _upload_renamed(context: Context, file: ManifestFile) -> None:

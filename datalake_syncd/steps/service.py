@@ -105,7 +105,10 @@ class Service:
         self._patience: dict[str, Patience] = {}
         self._sheet_patience: dict[Path | None, Patience] = {}
         self._lock = threading.Lock()
-        self._ledger_alarm = False
+        #: Set while the disk under the ledger takes no more.
+        self.ledger_alarm: LedgerFull | None = None
+        #: One pass for cron: nobody looks again soon.
+        self.one_pass = False
 
     @property
     def config(self) -> Config:
@@ -191,12 +194,12 @@ class Service:
 
     def ledger_trouble(self, error: LedgerFull) -> None:
         """The ledger's disk is full: say it once, go on when it is written again."""
-        if not self._ledger_alarm:
-            self._ledger_alarm = True
+        if self.ledger_alarm is None:
+            self.ledger_alarm = error
             self.log(logging.ERROR, "ledger.full", str(error), next_step=error.next_step)
 
     def ledger_works(self) -> None:
         """A transaction went through."""
-        if self._ledger_alarm:
-            self._ledger_alarm = False
+        if self.ledger_alarm is not None:
+            self.ledger_alarm = None
             self.log(logging.INFO, "ledger.works", "the ledger can be written again")

@@ -83,12 +83,7 @@ def _say_azcopy(service: Service) -> None:
 def _say_unused(service: Service) -> None:
     """Keys that are checked already and that nothing in this version acts on."""
     config = service.config
-    unused = [f"[{section}]" for section in ("mail", "web") if getattr(config, section) is not None]
-    unused += [
-        f"daemon.{key}"
-        for key in ("heartbeat_url", "on_event")
-        if getattr(config.daemon, key) is not None
-    ]
+    unused = [f"[{section}]" for section in ("web",) if getattr(config, section) is not None]
     for what in unused:
         service.log(
             logging.WARNING,

@@ -143,10 +143,14 @@ def _read_back(
             step="verify",
         )
         return file.path, Proof.NONE, blob.etag
+    told = (
+        f"{escape(file.lake_path)} holds other bytes in the lake than it claims; it is sent again"
+    )
+    context.ledger.runs.event(context.run.id, context.now(), "verify.bad-blob", told, step="verify")
     context.log(
         logging.ERROR,
         "verify.bad-blob",
-        f"{escape(file.lake_path)} holds other bytes in the lake than it claims; it is sent again",
+        told,
         step="verify",
         stored_md5=blob.md5,
         read_md5=None if seen is None else seen.md5,

@@ -28,6 +28,7 @@ from datalake_syncd.adapters.ledger.lock import (
     DaemonState,
     daemon_state,
 )
+from datalake_syncd.adapters.ledger.mailroom import Letter, Mailroom
 from datalake_syncd.adapters.ledger.rows import Event, Run
 from datalake_syncd.adapters.ledger.runs import Runs, StaleTransition
 from datalake_syncd.adapters.ledger.waiting import Waiting
@@ -44,6 +45,7 @@ __all__ = [
     "Ledger",
     "LedgerDamaged",
     "LedgerFull",
+    "Letter",
     "Progress",
     "Request",
     "Run",
@@ -68,6 +70,7 @@ class Ledger:
         self.growth = Growth(self.database, self.files)
         self.desk = Desk(self.database)
         self.waiting = Waiting(self.database)
+        self.mailroom = Mailroom(self.database)
 
     def intend_prune(
         self, run: Run, items: Sequence[PlanItem], trash: str, *, now: float, message: str

@@ -249,6 +249,40 @@ class Runs:
         )
         return [event_of(row) for row in reversed(rows)]
 
+    def events_after(
+        self, number: int, names: Collection[str] = (), limit: int = 100
+    ) -> list[tuple[int, int | None, Event]]:
+        """Events that came after the one with this number: (number, run id, event), in order.
+
+        With ``names`` those alone, whatever they belong to; else all that belong to a run.
+        """
+        wanted = f"event IN ({','.join('?' for _ in names)})" if names else "run_id IS NOT NULL"
+        rows = self._db.rows(
+            f"SELECT * FROM events WHERE id>? AND {wanted} ORDER BY id LIMIT {limit:d}",  # noqa: S608 - only question marks and a number are put in
+            (number, *names),
+        )
+        return [(row["id"], row["run_id"], event_of(row)) for row in rows]
+
+    def events_between(self, first: int, last: int) -> int:
+        """How many events of runs came after number ``first``, up to ``last``."""
+        row = self._db.row(
+            "SELECT count(*) AS n FROM events WHERE id>? AND id<=? AND run_id IS NOT NULL",
+            (first, last),
+        )
+        return int(row["n"]) if row else 0
+
+    def events_since(self, since: float, event: str) -> list[Event]:
+        """Events of one kind from a time on (seconds since the epoch), oldest first."""
+        rows = self._db.rows(
+            "SELECT * FROM events WHERE at>=? AND event=? ORDER BY id", (since, event)
+        )
+        return [event_of(row) for row in rows]
+
+    def newest_event(self) -> int:
+        """The number of the newest event; 0 when there is none."""
+        row = self._db.row("SELECT max(id) AS n FROM events")
+        return int(row["n"] or 0) if row else 0
+
     def last_event(self, run_id: int, event: str) -> Event | None:
         """The newest event of this kind of a run."""
         row = self._db.row(

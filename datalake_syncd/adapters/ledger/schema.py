@@ -227,15 +227,18 @@ _GROWING = (
 _AT_HOME = (
     """
     CREATE TABLE incidents (
-        id INTEGER PRIMARY KEY,
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
         key TEXT NOT NULL,
         run_id INTEGER REFERENCES runs (id),
         title TEXT NOT NULL,
         message TEXT NOT NULL,
         next_step TEXT NOT NULL,
-        opened_at REAL NOT NULL,
+        step TEXT,
+        since REAL NOT NULL,
         mailed_at REAL,
-        thread TEXT NOT NULL,
+        thread TEXT,
+        subject TEXT,
+        gone_at REAL,
         resolved_at REAL
     ) STRICT
     """,
@@ -243,12 +246,12 @@ _AT_HOME = (
     """
     CREATE TABLE outbox (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
-        incident_id INTEGER REFERENCES incidents (id),
         queued_at REAL NOT NULL,
         message_id TEXT NOT NULL,
         subject TEXT NOT NULL,
         message BLOB NOT NULL,
         recipients TEXT NOT NULL,
+        accepted INTEGER NOT NULL DEFAULT 0,
         not_before REAL NOT NULL,
         attempts INTEGER NOT NULL DEFAULT 0,
         last_error TEXT,

@@ -43,7 +43,7 @@ class Waiting:
             next_step=run.next_step,
             gates=tuple(Gate(**gate) for gate in run.gates),
             moved_at=run.moved_at,
-            stopped_at=self._stopped_at(run.id) if held or status is Status.BLOCKED else None,
+            stopped_at=self.stopped_at(run.id) if held or status is Status.BLOCKED else None,
             still_since=self._last_change(run.id) if growing else still_since(run),
             offline=offline,
             configured=configured,
@@ -62,7 +62,8 @@ class Waiting:
         since = max(run.moved_at, still_since(run) or 0.0, self._last_change(run.id) or 0.0)
         return event_of(row) if row is not None and row["at"] >= since else None
 
-    def _stopped_at(self, run_id: int) -> float | None:
+    def stopped_at(self, run_id: int) -> float | None:
+        """When a run was blocked or held for the last time."""
         marks = ",".join("?" for _ in _STOPS)
         row = self._db.row(
             f"SELECT max(at) AS at FROM events WHERE run_id=? AND event IN ({marks})",  # noqa: S608 - only question marks are put in

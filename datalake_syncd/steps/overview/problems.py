@@ -82,3 +82,14 @@ def problems(report: Report) -> Iterator[Problem]:
             run,
             run.instrument,
         )
+    for run in report.trying:
+        step = run.next_step or "look at the reason; to try at once: datalake-syncd retry"
+        yield Problem(
+            f"trying/{run.key}",
+            f"{run.key} fails again and again",
+            f"{run.reason or 'its last step failed'} ({run.attempts} times; it is tried on)",
+            with_run(step, run.key),
+            None,
+            run,
+            run.instrument,
+        )

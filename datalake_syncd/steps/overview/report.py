@@ -15,6 +15,7 @@ from datalake_syncd.adapters.ledger import (
     Run,
     Trouble,
 )
+from datalake_syncd.core.backoff import ALARM_AFTER
 from datalake_syncd.core.durations import DAY, HOUR
 from datalake_syncd.core.model import Status, Step
 
@@ -100,6 +101,7 @@ class Report:
             or self.troubles
             or self.unwatched_for
             or self.stuck
+            or self.trying
             or self.silent
         )
 
@@ -107,6 +109,19 @@ class Report:
     def stuck(self) -> list[Run]:
         """Runs that go on by themselves and have not for too long."""
         return [run for run in self.runs if run.id in self.stale]
+
+    @property
+    def trying(self) -> list[Run]:
+        """Runs that failed again and again, though nothing else explains it: tried on."""
+        away = {one.name for one in self.offline}
+        going = (Status.WAITING, Status.READY, Status.RUNNING)
+        return [
+            run
+            for run in self.runs
+            if run.attempts >= ALARM_AFTER
+            and run.shown_status in going
+            and run.instrument not in away
+        ]
 
     @property
     def kept_back(self) -> list[Run]:
