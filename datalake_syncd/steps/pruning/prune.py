@@ -125,11 +125,16 @@ def empty_trash(context: Context) -> Answer:
     context.ledger.runs.event(
         run.id, context.now(), "trash.emptying", f"{len(plan)} files are unlinked", step="prune"
     )
+
+    def unlinked() -> None:
+        context.beat()
+        reach(FailPoint.TRASH_FILE_UNLINKED)
+
     done = trash.empty(
         source,
         run.trash,
         plan,
-        after_each=lambda: reach(FailPoint.TRASH_FILE_UNLINKED),
+        after_each=unlinked,
         should_stop=context.should_stop,
     )
     if done.interrupted:
