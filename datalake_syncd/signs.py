@@ -17,8 +17,9 @@ from datalake_syncd.steps.service import Service
 
 #: Seconds between two looks at the loops; what looks from outside counts on it.
 EVERY = 10.0
-#: Seconds between two sentences for the service manager: reading all runs is not for nothing.
-_STATUS_EVERY = 30.0
+#: The sentence for the service manager is made anew after so many times as long as it took to
+#: make: reading thousands of runs is not for nothing, and must stay at 0.2 % of a core.
+_REST = 500.0
 #: The key of the trouble that a loop which hangs is.
 HANG = "hang"
 
@@ -37,7 +38,8 @@ class Signs:
         self._notifier = notifier or Notifier()
         watchdog = self._notifier.watchdog
         self._every = EVERY if watchdog is None else min(EVERY, watchdog / 3)
-        self._looked_at = self._told_at = float("-inf")
+        self._looked_at = float("-inf")
+        self._tell_at = float("-inf")
         self._late: list[str] = []
         self._ready = False
 
@@ -55,13 +57,11 @@ class Signs:
         now = service.monotonic()
         if not self._ready and not self._awaited():
             self._ready = True
-            self._told_at = now
             self._notifier.ready(self._sentence())
         if now - self._looked_at >= self._every:
             self._looked_at = now
             self._look()
-        if self._ready and self._notifier.is_heard and now - self._told_at >= _STATUS_EVERY:
-            self._told_at = now
+        if self._ready and self._notifier.is_heard and now >= self._tell_at:
             self._notifier.status(self._sentence())
 
     def reloading(self) -> None:
@@ -104,6 +104,7 @@ class Signs:
 
     def _sentence(self) -> str:
         service = self._service
+        began = service.monotonic()
         report = read_report(
             service.ledger,
             service.wall(),
@@ -113,4 +114,6 @@ class Signs:
         told = sentence(report)
         if report.config_refused:
             told += " The changed configuration was refused; the old one is in force."
+        now = service.monotonic()
+        self._tell_at = now + max(EVERY, (now - began) * _REST)
         return told

@@ -108,13 +108,13 @@ def test_long_honest_work_keeps_feeding_the_watchdog(lab: Lab, manager: Manager)
     folder = lab.source() / run.name
     (folder / "Data" / "large.bin").write_bytes(bytes(range(256)) * 40_000)  # 10 s at 8 Mbit/s
     with lab.daemon(
-        NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="1500000", SYNCD_PULSE_WITHIN="3"
+        NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="1500000", SYNCD_PULSE_WITHIN="5"
     ) as daemon:
         began = time.monotonic()
         lab.wait_published(run.name)
         took = time.monotonic() - began
         assert daemon.lines("loop.hangs") == []
         fed = [at for at in manager.times("WATCHDOG") if at >= began]
-    assert took > 6, "it was not slow enough to say anything"
-    longest = max(later - earlier for earlier, later in itertools.pairwise([began, *fed]))
-    assert longest < 3, f"{longest:.1f} s without a sign of life"
+    assert took > 8, "it was not slow enough to say anything"
+    longest = max(later - earlier for earlier, later in itertools.pairwise(fed))
+    assert longest < 5, f"{longest:.1f} s without a sign of life"
