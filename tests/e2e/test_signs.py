@@ -15,6 +15,7 @@ from demo.sequencer import MiSeqRun
 from tests.e2e.lab import Lab
 from tests.e2e.runs import miseq, nextseq, write
 from tests.manager import Manager
+from tests.proxy import Proxy, Request
 
 
 @pytest.fixture
@@ -101,20 +102,31 @@ def test_a_worker_that_hangs_starves_the_watchdog_and_the_rest_goes_on(
 
 
 def test_long_honest_work_keeps_feeding_the_watchdog(lab: Lab, manager: Manager) -> None:
-    """azcopy is slow: it takes several times as long as a loop may be silent."""
-    lab.configure(azcopy=["cap_mbps = 8"])
+    """azcopy is slow, and so is reading back: each takes longer than a loop may be silent."""
+    read_back: list[float] = []
+
+    def slow_answers(request: Request) -> None:
+        if request.method == "GET" and "comp" not in request.query:
+            time.sleep(2.0)
+            read_back.append(time.monotonic())
+
     run = MiSeqRun("230101_M00001_0001_000000000-AAAAA", cycles=(2,), tiles=1)
     run.write_all(lab.source())
     folder = lab.source() / run.name
-    (folder / "Data" / "large.bin").write_bytes(bytes(range(256)) * 40_000)  # 10 s at 8 Mbit/s
-    with lab.daemon(
-        NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="1500000", SYNCD_PULSE_WITHIN="5"
-    ) as daemon:
-        began = time.monotonic()
-        lab.wait_published(run.name)
-        took = time.monotonic() - began
-        assert daemon.lines("loop.hangs") == []
-        fed = [at for at in manager.times("WATCHDOG") if at >= began]
-    assert took > 8, "it was not slow enough to say anything"
-    longest = max(later - earlier for earlier, later in itertools.pairwise(fed))
+    (folder / "Data" / "large.bin").write_bytes(bytes(range(256)) * 32_000)  # 8 s at 8 Mbit/s
+    with Proxy(lab.azurite.host, rule=slow_answers) as proxy:
+        lab.account_url = proxy.account_url
+        lab.secret.write_text(
+            lab.azurite.connection_string.replace(lab.azurite.account_url, proxy.account_url)
+        )
+        lab.configure(azcopy=["cap_mbps = 8"], lake=['proof = "read-back"'])
+        with lab.daemon(
+            NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="1500000", SYNCD_PULSE_WITHIN="5"
+        ) as daemon:
+            lab.wait_published(run.name)
+            assert daemon.lines("loop.hangs") == []
+            (transfer,) = daemon.lines("transfer.finished")
+    assert transfer["seconds"] > 6, "it was not slow enough to say anything"
+    assert read_back[-1] - read_back[0] > 6, "nor was reading back"
+    longest = max(b - a for a, b in itertools.pairwise(manager.times("WATCHDOG")))
     assert longest < 5, f"{longest:.1f} s without a sign of life"
