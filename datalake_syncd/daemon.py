@@ -15,14 +15,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from datalake_syncd.adapters.ledger import Ledger, LedgerFull, Run
+from datalake_syncd.adapters.ledger import Ledger, LedgerFull, Request, Run
 from datalake_syncd.attendants import Attending
 from datalake_syncd.config import Config
 from datalake_syncd.core.errors import SyncdError, UsageError
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.session import configure_logs, load_config, opened
+from datalake_syncd.signs import Signs
 from datalake_syncd.steps import requests, startup
 from datalake_syncd.steps.health import Health
+from datalake_syncd.steps.pulse import MAIN_WITHIN
 from datalake_syncd.steps.service import Service, bring_into_force
 from datalake_syncd.steps.stale import report_unwatched
 from datalake_syncd.watch import Watcher
@@ -32,6 +34,13 @@ _TICK = 0.5
 _SUPERVISE = 30.0
 #: Workers get so long (seconds) to end azcopy and write down what they have.
 STOP_GRACE = 45.0
+#: A source that gives no answer keeps the start waiting for so long (seconds), a first scan that
+#: goes on for so long: a machine must come up though one share is dead or huge.
+_ANSWER = 30.0
+_FIRST_SCAN = 300.0
+#: What reads or moves much on a source is done in a thread of its own: a hold must get through,
+#: and a share that hangs must not stop this loop.
+_APART = {"prune": prune_now, "undo": requests.undo}
 
 
 class Daemon:
@@ -43,8 +52,10 @@ class Daemon:
         self._watchers: dict[str, tuple[Watcher, threading.Thread]] = {}
         self._workers: list[threading.Thread] = []
         self._attendants: list[threading.Thread] = []
-        self._pruning: dict[int, threading.Thread] = {}
+        self._apart: dict[int, threading.Thread] = {}
         self._attending = Attending(self.service)
+        self._signs = Signs(self.service, self._unseen)
+        self._started_at = time.monotonic()
         self._reload = threading.Event()
         self._supervised_at = 0.0
 
@@ -52,7 +63,9 @@ class Daemon:
 
     def run(self) -> None:
         """Serve until a signal says stop."""
+        self._signs.begin()
         startup.prepare(self.service)
+        self._started_at = time.monotonic()
         self._start_watchers()
         self._workers = [
             threading.Thread(target=Worker(self.service).run, name=f"worker-{n}", daemon=True)
@@ -62,16 +75,30 @@ class Daemon:
             thread.start()
         self._attendants = self._attending.start()
         try:
-            while not self.service.stopping.wait(_TICK):
-                self._beat()
+            with self.service.pulse.loop("main", MAIN_WITHIN):
+                while not self.service.stopping.wait(_TICK):
+                    self._beat()
         finally:
             self.stop()
 
+    def _unseen(self) -> list[str]:
+        """Instruments whose first scan the start still waits for."""
+        waited = time.monotonic() - self._started_at
+        return [
+            name
+            for name, (watcher, _) in self._watchers.items()
+            if not watcher.looked.is_set()
+            and waited < (_FIRST_SCAN if watcher.answered else _ANSWER)
+        ]
+
     def _beat(self) -> None:
         try:
+            self._signs.tick()
             if self._reload.is_set():
                 self._reload.clear()
+                self._signs.reloading()
                 self._take_configuration_in()
+                self._signs.reloaded()
             self.answer_requests()
             if self.service.monotonic() - self._supervised_at > _SUPERVISE:
                 self._supervised_at = self.service.monotonic()
@@ -84,12 +111,13 @@ class Daemon:
         """End all threads in order; a thread that hangs in a dead share is left behind."""
         service = self.service
         service.stopping.set()
+        self._signs.stopping()
         service.work.set()
         for watcher, _ in self._watchers.values():
             watcher.stop()
         until = time.monotonic() + STOP_GRACE
         watching = [thread for _, thread in self._watchers.values()]
-        for thread in [*self._workers, *self._pruning.values(), *watching, *self._attendants]:
+        for thread in [*self._workers, *self._apart.values(), *watching, *self._attendants]:
             thread.join(max(0.0, until - time.monotonic()))
             if thread.is_alive():
                 service.log(logging.WARNING, "service.thread-left", f"{thread.name} did not end")
@@ -128,7 +156,7 @@ class Daemon:
             )
             return
         configure_logs(new)  # it knows the new secrets too
-        service.force = bring_into_force(new)
+        service.force = bring_into_force(new, service.pulse.beat)
         service.ledger.desk.put("config_refused", None)
         startup.set_instruments(service)
         for name in list(self._watchers):
@@ -160,15 +188,19 @@ class Daemon:
     def answer_requests(self) -> None:
         """Do what commands asked for."""
         for request in self.service.ledger.desk.open_requests():
-            if request.action != "prune":
+            if request.action not in _APART:
                 requests.answer(self.service, request, requests.ACTIONS)
-            elif request.id not in self._pruning:
-                # It may read terabytes: in a thread of its own, so that a hold gets through.
-                prune = {"prune": prune_now}
-                arguments = (self.service, request, prune)
-                thread = threading.Thread(target=requests.answer, args=arguments, daemon=True)
-                self._pruning[request.id] = thread
+            elif request.id not in self._apart:
+                name = f"{request.action}-{request.id}"
+                thread = threading.Thread(
+                    target=self._answer_apart, args=(request,), name=name, daemon=True
+                )
+                self._apart[request.id] = thread
                 thread.start()
+
+    def _answer_apart(self, request: Request) -> None:
+        with self.service.pulse.loop(threading.current_thread().name):
+            requests.answer(self.service, request, _APART)
 
     # --- one pass ---------------------------------------------------------------------------
 
@@ -184,7 +216,7 @@ class Daemon:
             worked = False
             looks = [watcher.safe_scan() for watcher in watchers]
             self.answer_requests()
-            for thread in self._pruning.values():
+            for thread in self._apart.values():
                 thread.join()
             while not service.stopping.is_set() and worker.work_once():
                 worked = True  # a step may have sent a run back to be looked at again

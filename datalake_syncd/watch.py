@@ -41,7 +41,7 @@ class Watcher:
         self._service = service
         self._name = name
         self._memories: dict[str, settle.Memory] = {}
-        self._patience = Patience(name, PATIENCE)
+        self._patience = Patience(name, PATIENCE, service.pulse.beat)
         self._sheets = SheetWatch(service, name)
         self._learn_at = 0.0
         self._unreadable: set[str] = set()
@@ -52,6 +52,9 @@ class Watcher:
         self._stale = StaleWatch(service, name)
         self._trash_seen = False
         self.failed = False
+        #: A scan has come to its end, whatever it found; and whether the source answered at all.
+        self.looked = threading.Event()
+        self.answered = False
         self.wake = threading.Event()
         self.stopping = threading.Event()
         self._observer = Observer(self.wake.set)
@@ -62,11 +65,18 @@ class Watcher:
 
     def run(self) -> None:
         """Scan until this watcher or the service stops."""
+        with self._service.pulse.loop(threading.current_thread().name):
+            self._serve()
+
+    def _serve(self) -> None:
         while not (self.stopping.is_set() or self._service.stopping.is_set()):
             next_look = self.safe_scan()
+            self.looked.set()
             interval = self._service.config.daemon.scan_interval
             wait = interval if next_look is None else min(interval, max(next_look, _SOONEST))
+            self._service.pulse.beat(rest=wait)
             self.wake.wait(wait)
+            self._service.pulse.beat()
             self.wake.clear()
             self.stopping.wait(_SOONEST)  # a burst of events is one scan
         self._observer.stop()
@@ -128,6 +138,7 @@ class Watcher:
         for run_name, can_be_kept in found:
             if service.stopping.is_set() or self.stopping.is_set():
                 return None
+            service.pulse.beat()
             run = runs.get(run_name) or sighting.sight(service, self._name, instrument, run_name)
             if not can_be_kept:
                 reason = "the folder's name is not UTF-8; the lake takes only UTF-8"
@@ -251,6 +262,7 @@ class Watcher:
 
     def _online(self, known: InstrumentRow | None, seen: source.SourceView) -> None:
         self._service.set_online(self._name, online=True)
+        self.answered = True
         if known is not None and known.online is False:
             self._say(logging.INFO, "source.online", "the source answers again")
         if known is None or known.online is not True or known.device != seen.device:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -49,7 +50,12 @@ class Worker:
 
     def run(self) -> None:
         """Work until the service stops."""
+        with self._service.pulse.loop(threading.current_thread().name):
+            self._serve()
+
+    def _serve(self) -> None:
         while not self._service.stopping.is_set():
+            self._service.pulse.beat()
             try:
                 worked = self.work_once()
             except LedgerFull as error:

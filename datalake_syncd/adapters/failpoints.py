@@ -1,15 +1,19 @@
-"""Places where a test can end the process as ``kill -9`` would, to see that nothing is lost.
+"""Places where a test can end the process as ``kill -9`` would, or make a thread hang for ever.
 
-Set ``SYNCD_FAILPOINT`` to a value of ``FailPoint``; without it this does nothing.
+Set ``SYNCD_FAILPOINT`` to a value of ``FailPoint`` to die there. Set ``SYNCD_HANG`` to
+``POINT=FILE`` to hang there as long as FILE exists when it is reached, as an SDK call that never
+returns would. Without them this does nothing.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import threading
 from enum import StrEnum
 
 VARIABLE = "SYNCD_FAILPOINT"
+HANG = "SYNCD_HANG"
 
 
 class FailPoint(StrEnum):
@@ -48,7 +52,10 @@ class FailPoint(StrEnum):
 
 
 def reach(point: FailPoint | str) -> None:
-    """End this process at once if a test asked for it here."""
+    """End this process at once, or hang this thread, if a test asked for it here."""
     wanted = os.environ.get(VARIABLE)
     if wanted and wanted == str(FailPoint(point)):
         os.kill(os.getpid(), signal.SIGKILL)
+    where, _, file = os.environ.get(HANG, "").partition("=")
+    if where and where == str(FailPoint(point)) and os.path.exists(file):
+        threading.Event().wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from datalake_syncd.core.errors import SourceOffline
@@ -38,12 +39,14 @@ class Patience:
     A call gets ``tick``, which it calls whenever it gets on. When none came for ``limit``
     seconds the caller gets ``SourceOffline`` and the thread is left to itself; until it comes
     back, further calls fail at once, so that a dead share costs one thread, not one a minute.
-    Several threads may call it, for the same share.
+    Several threads may call it, for the same share. ``beat`` is called about once a second while
+    a caller waits, in its own thread: waiting here is no hang, for it ends by itself.
     """
 
-    def __init__(self, name: str, limit: float) -> None:
+    def __init__(self, name: str, limit: float, beat: Callable[[], None] = lambda: None) -> None:
         self._name = name
         self._limit = limit
+        self._beat = beat
         self._given_up: tuple[threading.Event, ...] = ()
 
     @property
@@ -58,10 +61,12 @@ class Patience:
         call = _Call(work)
         threading.Thread(target=call.run, name=f"source-{self._name}", daemon=True).start()
         while not call.finished.wait(min(1.0, self._limit)):
+            self._beat()
             if time.monotonic() - call.last_tick > self._limit:
                 still = [one for one in self._given_up if not one.is_set()]
                 self._given_up = (*still, call.finished)
                 raise self._no_answer()
+        self._beat()
         if call.error is not None:
             raise call.error
         return call.result  # type: ignore[return-value]
@@ -72,3 +77,16 @@ class Patience:
             why="the share or disk hangs; everything else goes on",
             next_step="check the mount (mount, dmesg) and the instrument's computer",
         )
+
+
+def waits_for_disk(thread: int) -> bool:
+    """Whether a thread (its native id) is deep in the kernel, waiting for a disk or a share.
+
+    There (state D) nothing but the disk's answer or a kill reaches it.
+    """
+    try:
+        told = Path(f"/proc/{thread}/stat").read_bytes()
+    except OSError:
+        return False
+    # The name in brackets may hold anything, brackets too.
+    return told.rpartition(b")")[2].split()[:1] == [b"D"]

@@ -32,6 +32,7 @@ COMMANDS: tuple[Entry, ...] = (
           "run"),
     Entry("once", "daemon", "One pass over all complete runs, for cron.", "once"),
     Entry("status", "status", "Instruments and runs: what is on the way, what needs you."),
+    Entry("health", "health", "Whether every part of the daemon gets on; for health checks."),
     Entry("why", "why", "Every gate of one run: passed or not, and what it waits for."),
     Entry("retry", "ask", "Try a blocked or waiting run again now.", "retry"),
     Entry("hold", "ask", "Forbid transfer and pruning of a run.", "hold"),

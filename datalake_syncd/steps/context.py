@@ -66,6 +66,7 @@ class Context:
     """One run, one step: the configuration in force and the outside things to work with.
 
     ``patience`` is for the instrument's source, ``sheet_patience`` for its sample sheet folder.
+    ``beat`` says that the step gets on; it may be called from any thread.
     """
 
     config: Config
@@ -80,6 +81,7 @@ class Context:
     sheet_patience: Patience
     now: Callable[[], float]
     should_stop: Callable[[], bool]
+    beat: Callable[[], None]
     clock_jumped: bool = False
     person_asked: bool = False
 

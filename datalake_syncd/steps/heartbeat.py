@@ -16,11 +16,6 @@ PAUSE = 60.0
 WITHIN = 20.0
 
 
-def late_loops(_service: Service) -> list[str]:
-    """Names of loops that make no progress; no ping while there is one."""
-    return []
-
-
 class Heartbeat:
     """The attendant that asks for ``daemon.heartbeat_url``."""
 
@@ -73,7 +68,7 @@ class Heartbeat:
         A scan writes its time down only when it came to its end.
         """
         service = self._service
-        if late_loops(service) or not service.config.instruments:
+        if service.pulse.late() or not service.config.instruments:
             return None
         if any(one.key.startswith("scan/") for one in service.ledger.desk.troubles()):
             return None

@@ -214,6 +214,7 @@ class Recorder:
                 return
             except LedgerFull as error:
                 self._service.ledger_trouble(error)
+                self._service.pulse.beat()
                 if self._service.stopping.wait(5.0):
                     return  # at the next start the row says "died here" and is given back
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from datalake_syncd.adapters.failpoints import FailPoint, reach
 from datalake_syncd.adapters.ledger import Request, Run
@@ -216,7 +216,7 @@ ACTIONS: dict[str, Callable[[Service, Run, str | None], str]] = {
 def answer(
     service: Service,
     request: Request,
-    actions: dict[str, Callable[[Service, Run, str | None], str]],
+    actions: Mapping[str, Callable[[Service, Run, str | None], str]],
 ) -> None:
     """Do what a request asks for and write the answer down for the command that waits."""
     succeeded, text = True, ""

@@ -153,6 +153,7 @@ def _copy_way(
         meter.write(pool.files)
 
     def should_stop() -> bool:
+        context.beat()  # an azcopy that hangs is ended by its stall watch
         return context.should_stop() or pool.error is not None or _hangs(context, pool)
 
     result = run_copy(
@@ -227,6 +228,7 @@ def wait_for(context: Context, pool: HashPool, meter: Meter) -> None:
     """Wait until every MD5 is known; raises what the threads or the source raised."""
     while pool.working:
         pool.wait(0.5)
+        context.beat()  # threads that hang are given up below
         meter.write(pool.files)
         _raise_pool(context, pool)
         if context.should_stop():

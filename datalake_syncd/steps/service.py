@@ -20,6 +20,7 @@ from datalake_syncd.core.access import LakeAccess
 from datalake_syncd.core.names import escape
 from datalake_syncd.steps.context import Context
 from datalake_syncd.steps.health import Health
+from datalake_syncd.steps.pulse import Pulse
 
 #: A source that gives no sign of life for so long (seconds) is offline.
 PATIENCE = 120.0
@@ -37,8 +38,11 @@ class InForce:
     azcopy: AzcopySettings
 
 
-def bring_into_force(config: Config) -> InForce:
-    """Make lake and azcopy settings from a configuration; reads no secret yet."""
+def bring_into_force(config: Config, beat: Callable[[], None] = lambda: None) -> InForce:
+    """Make lake and azcopy settings from a configuration; reads no secret yet.
+
+    ``beat`` is called whenever the lake has answered.
+    """
     lake = config.lake
     secret_file = lake.secret_file
     secret = None if secret_file is None else lambda: read_secret(secret_file).reveal()
@@ -56,7 +60,7 @@ def bring_into_force(config: Config) -> InForce:
         stall_timeout=config.azcopy.stall_timeout,
         put_blob_mb=config.azcopy.put_blob_mb,
     )
-    return InForce(config, access, Lake(access), settings)
+    return InForce(config, access, Lake(access, beat), settings)
 
 
 class WallClock:
@@ -91,7 +95,8 @@ class Service:
         monotonic: Callable[[], float] = time.monotonic,
         health: Health | None = None,
     ) -> None:
-        self.force = bring_into_force(config)
+        self.pulse = Pulse()
+        self.force = bring_into_force(config, self.pulse.beat)
         self.ledger = ledger
         self.logger = logger
         self.wall = wall
@@ -136,7 +141,7 @@ class Service:
     def patience(self, instrument: str) -> Patience:
         """The instrument's bounded caller, shared by its scans' helpers of one name."""
         with self._lock:
-            return self._patience.setdefault(instrument, Patience(instrument, PATIENCE))
+            return self._patience.setdefault(instrument, self._new_patience(instrument))
 
     def sheet_patience(self, folder: Path | None) -> Patience:
         """The bounded caller of one sample sheet folder, for all that look into it.
@@ -145,7 +150,10 @@ class Service:
         """
         name = f"the sample sheet folder {escape(str(folder))}"
         with self._lock:
-            return self._sheet_patience.setdefault(folder, Patience(name, PATIENCE))
+            return self._sheet_patience.setdefault(folder, self._new_patience(name))
+
+    def _new_patience(self, name: str) -> Patience:
+        return Patience(name, PATIENCE, self.pulse.beat)
 
     def stop_run(self, run_id: int) -> None:
         """A person holds a run that is being worked on."""
@@ -172,10 +180,11 @@ class Service:
             logger=self.logger,
             run=run,
             # A worker's own: a scan that hangs must not make a step fail, nor the reverse.
-            patience=Patience(run.instrument, PATIENCE),
+            patience=self._new_patience(run.instrument),
             sheet_patience=self.sheet_patience(sheets),
             now=self.wall,
             should_stop=lambda: self.stopping.is_set() or run.id in self._held,
+            beat=self.pulse.here(),
             clock_jumped=self.clock.jumped(),
         )
 

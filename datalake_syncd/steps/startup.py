@@ -12,6 +12,7 @@ from datalake_syncd.core.errors import SyncdError
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.steps import sighting
 from datalake_syncd.steps.growing.prune import put_back_unfinished
+from datalake_syncd.steps.pruning.emptying import READ_ONLY
 from datalake_syncd.steps.record import PAUSED
 from datalake_syncd.steps.service import Service
 
@@ -57,10 +58,14 @@ def wake_prunable(service: Service) -> None:
         resting = run.done is Step.PUBLISH and run.status in (Status.FINISHED, Status.WAITING)
         rests = run.status in (Status.WAITING, Status.FINISHED)
         in_trash = run.done is Step.PRUNE and run.trash is not None and rests
-        if instrument is None or not (in_trash or (resting and instrument.prune.enabled)):
+        shut = run.status is Status.BLOCKED and READ_ONLY in (run.reason or "")
+        allowed = resting and instrument is not None and instrument.prune.enabled
+        if instrument is None or not (in_trash or allowed or shut):
             continue
         if run.reason != sighting.GONE:
-            service.ledger.runs.set(run, status=Status.READY, reason=None, not_before=None)
+            service.ledger.runs.set(
+                run, status=Status.READY, reason=None, next_step=None, not_before=None
+            )
 
 
 def _say_azcopy(service: Service) -> None:

@@ -122,6 +122,7 @@ def _read_back(
 ) -> tuple[str, Proof, str]:
     def on_bytes(count: int) -> None:
         meter.sent_bytes += count
+        context.beat()
 
     # Once more before the blob is called bad: the flip may have happened on the way back.
     seen = None

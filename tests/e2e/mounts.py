@@ -40,3 +40,20 @@ def unreadable_disk(file: Path) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", "--lazy", str(file)], check=True)
+
+
+@contextmanager
+def read_only(place: Path) -> Iterator[None]:
+    """The folder ``place`` can't be written, not even by root."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    done = subprocess.run(
+        ["mount", "--bind", "-o", "ro", str(place), str(place)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        pytest.skip(f"can't mount a folder here: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)

@@ -14,7 +14,6 @@ import pytest
 
 from datalake_syncd.adapters import dead_man
 from datalake_syncd.core.errors import SyncdError
-from datalake_syncd.steps import heartbeat
 from datalake_syncd.steps.heartbeat import PAUSE, Heartbeat
 from tests.mail_server import silent_server
 from tests.steps.service import service_of
@@ -133,7 +132,7 @@ def test_no_ping_while_a_source_is_away_or_its_scan_fails_or_a_loop_hangs(
     machine.later()
     machine.service.trouble_over("scan/a")
     with monkeypatch.context() as hanging:
-        hanging.setattr(heartbeat, "late_loops", lambda _service: ["worker-0"])
+        hanging.setattr(machine.service.pulse, "late", lambda: ["worker-0"])
         machine.later()
     assert switch.asked == []
     machine.later()

@@ -18,6 +18,7 @@ STANDING = {
     "config.refused": "configuration",
     "azcopy.unusable": "azcopy",
     "hook.unusable": "on_event",
+    "loop.hangs": "hang",
 }
 #: Mailed past the outbox, which lies on that disk.
 PAST_THE_OUTBOX = {"ledger.full"}

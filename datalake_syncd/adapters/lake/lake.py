@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from datalake_syncd.adapters.lake.credentials import (
@@ -34,10 +34,12 @@ class Lake:
     Every method may raise `AuthRefused`, `LakeUnavailable` (network, busy, container missing)
     or `NeedsPerson` (lease, immutability, archived); none of their texts holds a secret.
     A blob that is not there is None, never an error. The secret is read again at every call.
+    ``beat`` is called in the caller's thread whenever the lake has answered.
     """
 
-    def __init__(self, access: LakeAccess) -> None:
+    def __init__(self, access: LakeAccess, beat: Callable[[], None] = lambda: None) -> None:
         self._access = access
+        self._beat = beat
         self._lock = threading.Lock()
         self._secret: LakeSecret | None = None
         self._made: ContainerClient | None = None
@@ -185,8 +187,11 @@ class Lake:
         if made is not None:
             made.close()
 
-    def _told(self, action: str) -> AbstractContextManager[None]:
-        return told(action, self._access, self._secrets)
+    @contextmanager
+    def _told(self, action: str) -> Iterator[None]:
+        with told(action, self._access, self._secrets):
+            yield
+        self._beat()
 
     def _secrets(self) -> tuple[str, ...]:
         with self._lock:

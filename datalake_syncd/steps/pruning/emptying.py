@@ -20,16 +20,34 @@ from datalake_syncd.steps.context import Answer, Context, Finished, Wait
 
 _ASK_AGAIN = 3600.0
 
+#: Said of a source that can't be freed; such runs are tried again at every start and reload.
+READ_ONLY = "is read-only for this service"
+
 
 def check_source(context: Context) -> None:
-    """Raise ``SourceOffline`` when another file system is mounted than the one carried from."""
+    """Raise ``SourceOffline`` when another file system is mounted than the one carried from.
+
+    And ``NeedsPerson`` when it is read-only: before anything is hashed for a move that can't be.
+    """
+    source = context.instrument.source
     known = context.ledger.desk.instrument(context.run.instrument)
-    device = context.patience.call(lambda _tick: trash.source_device(context.instrument.source))
+    device, writable = context.patience.call(
+        lambda _tick: (trash.source_device(source), os.access(source, os.W_OK))
+    )
     if known is not None and known.device is not None and known.device != device:
         raise SourceOffline(
-            f"another file system is mounted at {context.instrument.source}",
+            f"another file system is mounted at {source}",
             why="what is on it now is not what was carried",
             next_step="mount the right one",
+        )
+    if not writable:
+        raise NeedsPerson(
+            f"{source} {READ_ONLY}",
+            why="freeing the disk moves files on the source; nothing was moved",
+            next_step=(
+                "open it for writing (its mount; under systemd the drop-in prune.conf; in Docker "
+                "its volume) and restart the service; or set prune.enabled = false and reload it"
+            ),
         )
 
 
@@ -58,11 +76,16 @@ def empty_by_plan(context: Context, plan: list[PlanItem]) -> trash.Emptied:
     context.ledger.runs.event(
         run.id, context.now(), "trash.emptying", f"{len(plan)} files are unlinked", step="prune"
     )
+
+    def unlinked() -> None:
+        context.beat()
+        reach(FailPoint.TRASH_FILE_UNLINKED)
+
     done = trash.empty(
         context.instrument.source,
         run.trash or "",
         plan,
-        after_each=lambda: reach(FailPoint.TRASH_FILE_UNLINKED),
+        after_each=unlinked,
         should_stop=context.should_stop,
     )
     if not done.interrupted:
