@@ -6,8 +6,9 @@ MAKEFLAGS += --no-print-directory
 
 VENV := .venv/bin
 UV_VERSION := 0.13.9
-# Test processes side by side. Azurite and azcopy want cores of their own.
-TEST_WORKERS ?= 2
+# Test processes side by side: more than cores, since tests mostly wait (azcopy alone ends only
+# on a tick of two seconds).
+TEST_WORKERS ?= 4
 # Extra arguments for pytest, e.g. make test ARGS="-k prune -x"
 ARGS ?=
 FAST_TESTS := $(wildcard tests/core tests/config tests/test_house.py)
@@ -15,7 +16,7 @@ CODE := $(wildcard datalake_syncd tests demo benchmarks)
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: setup
 setup: ## make .venv and .tools (azcopy, Azurite); quick when nothing changed
@@ -60,6 +61,42 @@ else
 	@tools/setup.sh
 	@exec $(VENV)/datalake-syncd --config "$(CONFIG)" run
 endif
+
+# --- for the VM; each script tells more at its top ---------------------------------------------
+
+.PHONY: build
+build: ## an image of this commit, IMAGE:HASH; BUILDER=docker|podman|buildah, ALLOW_DIRTY=1
+	@tools/image.sh build
+
+.PHONY: tag
+tag: ## give this commit's image another tag, without TAG=... its version
+	@tools/image.sh tag
+
+.PHONY: push
+push: ## push this commit's image: make push REGISTRY=host/path [TAG=...]
+	@tools/image.sh push
+
+.PHONY: wrapper
+wrapper: ## the script datalake-syncd-docker COMMAND... that runs the image; [REGISTRY=host/path]
+	@tools/wrapper.sh
+
+.PHONY: deploy
+deploy: ## wrapper, unit, templates to a VM with Docker: make deploy VM=user@host [DRY_RUN=1]
+	@tools/deploy.sh
+
+.PHONY: install
+install: ## on a machine without Docker: to PREFIX (/opt/datalake-syncd); DESTDIR for packages
+	@tools/install.sh install
+
+.PHONY: uninstall
+uninstall: ## take it away again; configuration, state and logs stay
+	@tools/install.sh uninstall
+
+.PHONY: image-check
+image-check: setup ## build the image and try it with a real run, as root, with buildah
+	@docker/check.sh
+
+# --- for development ---------------------------------------------------------------------------
 
 .PHONY: lock
 lock: ## pin all packages again with hashes; make lock UPGRADE=1 takes newer versions

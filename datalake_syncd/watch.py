@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from datalake_syncd.adapters import mounts
@@ -21,7 +21,8 @@ from datalake_syncd.steps import settle, sighting, source
 from datalake_syncd.steps.findings import record, tell
 from datalake_syncd.steps.growing.watch import GrowthWatch
 from datalake_syncd.steps.look_again import LookAgain
-from datalake_syncd.steps.places import find_runs, top_folder
+from datalake_syncd.steps.places import find_runs, odd_names, top_folder
+from datalake_syncd.steps.pruning.strays import strays, tell_strays
 from datalake_syncd.steps.rederive import rederive
 from datalake_syncd.steps.returned import ReturnWatch
 from datalake_syncd.steps.service import PATIENCE, Service
@@ -44,10 +45,12 @@ class Watcher:
         self._sheets = SheetWatch(service, name)
         self._learn_at = 0.0
         self._unreadable: set[str] = set()
+        self._odd: set[str] = set()
         self._again = LookAgain(service)
         self._growth = GrowthWatch(service)
         self._returns = ReturnWatch(service)
         self._stale = StaleWatch(service, name)
+        self._trash_seen = False
         self.failed = False
         self.wake = threading.Event()
         self.stopping = threading.Event()
@@ -116,7 +119,9 @@ class Watcher:
             return None
         self._online(known, seen)
         self._tell_unreadable(shut)
+        self._tell_odd_names(seen.names)
         self._learn_from_lake()
+        self._look_into_trash(runs)
         self._again.begin_scan()
         next_look: float | None = None
         present = {name for name, _ in found}
@@ -150,12 +155,33 @@ class Watcher:
                 )  # fmt: skip
         self._unreadable = set(shut)
 
+    def _tell_odd_names(self, names: Collection[str]) -> None:
+        """Folders that were renamed so that they are no runs: each is told once."""
+        instrument, told = self._instrument, self._odd
+        odd = self._patience.call(lambda tick: list(odd_names(instrument, names, told, tick)))
+        for name in odd:
+            self._say(
+                logging.WARNING, "run.odd-name",
+                f"{escape(name)} looks like a run, but its name is not one: it is not carried",
+                next_step="rename it to what the instrument called it, without what was added",
+            )  # fmt: skip
+        told.update(odd)
+
     def _learn_from_lake(self) -> None:
         """With an empty ledger: which runs were published and are gone from this disk."""
         now = self._service.monotonic()
         if now >= self._learn_at:
             self._learn_at = now + _LEARN_AGAIN
-            rederive(self._service, self._name, self._instrument)
+            rederive(self._service, self._name, self._instrument, self._patience)
+
+    def _look_into_trash(self, runs: dict[str, Run]) -> None:
+        """Once: what a ledger that is lost had put there would never be shown again."""
+        if not self._trash_seen:
+            known = {run.trash for run in runs.values() if run.trash is not None}
+            source = self._instrument.source
+            found = self._patience.call(lambda _tick: strays(source, known))
+            self._trash_seen = True
+            tell_strays(self._service, self._name, found)
 
     def _safe_visit(self, run: Run) -> float | None:
         try:
@@ -204,10 +230,8 @@ class Watcher:
             status = Status.BLOCKED if blocked else Status.WAITING
             tell(self._service, run, status, str(error), error.next_step or None)
             return None
-        if memory.learned - learned:
-            self._service.ledger.desk.update_instrument(
-                self._name, learned=memory.learned | learned
-            )
+        if memory.learned != learned:
+            self._service.ledger.desk.update_instrument(self._name, learned=memory.learned)
         record(self._service, run, found)
         if found.settled is not None:
             self._memories.pop(run.name, None)

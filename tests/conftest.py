@@ -14,6 +14,10 @@ from tests.servers import AZCOPY, AZURITE, REPO, Azurite, Certificate, TokenServ
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# Tests start the service some seven hundred times. Where the environment forbids Python to keep
+# what it compiled, as that of containers often does, each start would compile all of it again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 def need(there: bool, what: str) -> None:
     """Skip a test whose service is missing on a laptop; fail it where CI=true."""
@@ -25,11 +29,15 @@ def need(there: bool, what: str) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses the real lake or azcopy, so that no test forgets its own mark."""
+    """Mark what uses the real lake or azcopy, and begin with what takes longest.
+
+    So no test forgets its own mark, and none that waits for a minute is the last one to wait.
+    """
     real = {"azurite", "azurite_tls", "container", "azcopy_path"}
     for item in items:
         if isinstance(item, pytest.Function) and real.intersection(item.fixturenames):
             item.add_marker(pytest.mark.azurite)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""``config check``, ``config show``, ``config init``."""
+"""``config check``, ``config show``, ``config init``, ``config mounts``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from datalake_syncd.cli.terminal import console, say
+from datalake_syncd.cli.terminal import console, emit, say
 from datalake_syncd.core.errors import UsageError
 from datalake_syncd.core.names import escape, escape_once
 from datalake_syncd.core.wording import counted
 
 if TYPE_CHECKING:
     from datalake_syncd.config import Loaded
+
+
+#: How a wrapper hands over a configuration to a container that can't see the machine's files.
+_STDIN = Path("/dev/stdin")
 
 
 @click.group("config")
@@ -94,6 +98,35 @@ def init(target: Path | None) -> None:
         ) from error
     say(f"A starting configuration is in {shown}.",
         f"Fill it in, then: datalake-syncd --config {shown} config check")  # fmt: skip
+
+
+@command.command("mounts")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@click.option("--compose", "as_compose", is_flag=True, help="A file for Docker Compose on stdout.")
+@click.pass_obj
+def mounts(path: Path, as_json: bool, as_compose: bool) -> None:
+    """What a container must be given: one line each, ACCESS, PATH and what for, with tabs.
+
+    ACCESS is ro or rw; "publish" stands before a port that is to be reached from outside.
+    A configuration that comes as "--config /dev/stdin" is not among them.
+    """
+    from datalake_syncd.config.mounts import compose, published_port
+    from datalake_syncd.config.mounts import mounts as wanted
+
+    config = _load(path).config
+    found = wanted(config, None if path == _STDIN else path)
+    port = published_port(config)
+    if as_compose:
+        emit(compose(found))  # JSON is YAML
+        return
+    if as_json:
+        emit({"mounts": [{"access": one.access, "path": str(one.path), "for": one.what}
+                         for one in found], "publish": port})  # fmt: skip
+        return
+    # Paths of a configuration are printable, so that neither tab nor newline is part of one.
+    say(*(f"{one.access}\t{one.path}\t{one.what}" for one in found))
+    if port is not None:
+        say(f"publish\t{port}\tpage and metrics")
 
 
 def _load(path: Path) -> Loaded:

@@ -16,7 +16,7 @@ from datalake_syncd.core.model import Outcome, Status, Step
 from datalake_syncd.core.names import escape, escape_once
 from datalake_syncd.core.wording import ago, command, counted, with_run
 from datalake_syncd.steps.overview.report import Report
-from datalake_syncd.steps.overview.sentence import DOING, sentence
+from datalake_syncd.steps.overview.sentence import DOING, doing, sentence
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -27,6 +27,7 @@ _BAR = 24
 #: Below so many columns a table loses what can be had elsewhere, or becomes a list.
 _NARROW = 70
 _WIDE = 110
+_MOVES = frozenset(DOING[step] for step in Step if step is not Step.SIGHTED)
 
 
 def view(report: Report, *, width: int, everything: bool = False) -> Group:
@@ -122,8 +123,9 @@ def _state(report: Report, one: InstrumentRow) -> Text:
 
 
 def _blocked(report: Report, run: Run) -> Iterator[RenderableType]:
-    at = f"stopped {ago(run.moved_at, report.now)}, " if run.done is not Step.SIGHTED else ""
-    yield _indented(f"{at}while {DOING[run.done]}: {escape_once(run.reason or 'no reason known')}")
+    # A look moves nothing: since when its finding stands is in the history.
+    at = f"stopped {ago(run.moved_at, report.now)}, " if doing(run) in _MOVES else ""
+    yield _indented(f"{at}while {doing(run)}: {escape_once(run.reason or 'no reason known')}")
     if run.next_step:
         yield _indented(f"do:   {with_run(run.next_step, run.key)}", "bold")
     yield _indented(f"more: {command('why', run.key)}", "" if run.next_step else "bold")

@@ -18,7 +18,7 @@ from datalake_syncd.core.sheets import Severity, sheet_name
 from datalake_syncd.core.wording import ago, command, counted, moment, with_run
 from datalake_syncd.steps.overview.document import known_facts
 from datalake_syncd.steps.overview.report import delivered
-from datalake_syncd.steps.overview.sentence import DOING
+from datalake_syncd.steps.overview.sentence import DOING, doing
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -67,7 +67,7 @@ def _state(why: Why) -> str:
         case Status.HELD:
             return f"held by a person after step '{run.done}'"
         case Status.BLOCKED:
-            return f"needs you; it stopped while {DOING[run.done]}"
+            return f"needs you; it stopped while {doing(run)}"
         case Status.RUNNING:
             return f"{DOING[run.done]} right now"
         case _ if run.emptied_at is not None and delivered(run):

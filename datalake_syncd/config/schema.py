@@ -253,7 +253,8 @@ class Instrument(Table):
     )
     completion_flags: values.Flags | None = Field(
         None,
-        description="Files that say that a run is complete, instead of the kind's own.",
+        description="Files that say that a run is complete, instead of the kind's own; {name} is "
+        "the name of the run's folder.",
         examples=[["RunCompletionStatus.xml"]],
     )
     ready_file: values.Text | None = Field(
@@ -265,7 +266,7 @@ class Instrument(Table):
     checksum_file: values.Text | None = Field(
         None,
         description="Kind folder: the list of checksums (md5sum or sha256sum format) that comes "
-        "in the run's folder; a pattern.",
+        "in the run's folder; a pattern, {name} is the folder's name.",
         examples=["md5sum*.txt"],
     )
     flag_grace: values.Duration = Field(

@@ -155,7 +155,9 @@ class Gate:
     """One condition on the road: passed or not, what was found, what is needed.
 
     ``needs_person`` marks a gate that no waiting can open. ``may_lapse`` marks one that is no
-    longer waited for after the instrument's ``flag_grace``.
+    longer waited for after the instrument's ``flag_grace``. ``unreadable`` marks one that a file
+    keeps shut which may still be being written: not for longer than minutes. ``warns`` marks one
+    whose text is told as a warning, once.
     """
 
     name: str
@@ -164,6 +166,8 @@ class Gate:
     needed: str
     needs_person: bool = False
     may_lapse: bool = False
+    unreadable: bool = False
+    warns: bool = False
 
 
 @dataclass(frozen=True, slots=True)

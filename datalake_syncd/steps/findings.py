@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import asdict
 from typing import Any
@@ -13,7 +14,7 @@ from datalake_syncd.core.durations import format_bytes
 from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.kinds.kind import NO_CHECKSUMS
 from datalake_syncd.core.kinds.massspec.placing import ONE_NAME_EACH
-from datalake_syncd.core.model import Status, Step
+from datalake_syncd.core.model import Gate, Status, Step
 from datalake_syncd.core.names import escape, escape_once
 from datalake_syncd.steps.context import lake_id
 from datalake_syncd.steps.places import run_prefix
@@ -47,11 +48,17 @@ def record(service: Service, run: Run, found: Settling) -> None:
         next_step = rename_back(run)
     # Names in the reason are escaped already; twice would double their backslashes.
     reason = escape_once(found.reason)
-    tell(service, run, status, reason, next_step if found.blocked else None, gates, found.observed)
+    warned = [(gate["name"], gate["found"]) for gate in run.gates]
+    facts = _facts(found)
+    asked = next_step if found.blocked else None
+    tell(service, run, status, reason, asked, gates, found.observed, facts)
+    for gate in found.gates:
+        if gate.warns and not gate.passed and (gate.name, gate.found) not in warned:
+            _remark(service, run, gate)
 
 
 #: Gates that nobody can open by a word: the lake can't hold what is behind them.
-UNRELEASABLE = ("names", ONE_NAME_EACH)
+UNRELEASABLE = ("names", "look", ONE_NAME_EACH)
 
 
 def _settled(service: Service, run: Run, found: Settling, columns: dict[str, Any]) -> None:
@@ -104,6 +111,8 @@ def _settled(service: Service, run: Run, found: Settling, columns: dict[str, Any
     for gate in found.gates:
         if gate.name == NO_CHECKSUMS:
             _tell_unlisted(service, run, gate.found)
+        elif gate.warns:
+            _remark(service, run, gate)
     if lost:
         named = ", ".join(escape(path) for path in lost[:5])
         service.log(
@@ -115,6 +124,25 @@ def _settled(service: Service, run: Run, found: Settling, columns: dict[str, Any
             next_step="ask who removed them from the instrument; the rest is carried",
         )
     service.work.set()
+
+
+def _facts(found: Settling) -> dict[str, Any] | None:
+    """What is known of the run, as the ledger gives it back; None when that is nothing."""
+    facts: dict[str, Any] = json.loads(json.dumps(asdict(found.assessment.facts)))
+    return facts if any(value not in (None, []) for value in facts.values()) else None
+
+
+def _remark(service: Service, run: Run, gate: Gate) -> None:
+    text = f"{gate.name}: {gate.found}"
+    service.ledger.runs.event(run.id, service.wall(), "run.remark", text, step="settle")
+    service.log(
+        logging.WARNING,
+        "run.remark",
+        text,
+        run=run.key,
+        instrument=run.instrument,
+        next_step=f"needed: {gate.needed}",
+    )
 
 
 def _tell_unlisted(service: Service, run: Run, text: str) -> None:
@@ -137,11 +165,12 @@ def tell(
     next_step: str | None,
     gates: list[dict[str, Any]] | None = None,
     observed: dict[str, Any] | None = None,
+    facts: dict[str, Any] | None = None,
 ) -> None:
     """Write a reason down if it is new; a newly blocked run is an alarm, once."""
     columns: dict[str, Any] = {"gates": gates or []}
-    if observed is not None:
-        columns["observed"] = observed
+    columns |= {} if observed is None else {"observed": observed}
+    columns |= {} if facts is None else {"facts": facts}
     same = (run.status, run.reason) == (status, reason)
     if same and all(getattr(run, name) == value for name, value in columns.items()):
         return

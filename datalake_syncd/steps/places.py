@@ -78,6 +78,21 @@ def find_runs(
             yield (run, True) if _is_utf8(run) else (escape(run), False)
 
 
+def odd_names(
+    instrument: Instrument,
+    names: Iterable[str],
+    told: Collection[str],
+    tick: Callable[[], None],
+) -> Iterator[str]:
+    """Folders that look like a run whose name is none any more, but those that were told of."""
+    kind = KINDS[instrument.kind]
+    for name in names:
+        if name not in told and kind.odd_name(name):
+            if tree.is_folder(instrument.source / name):
+                yield name
+            tick()
+
+
 def _is_utf8(name: str) -> bool:
     try:
         name.encode()

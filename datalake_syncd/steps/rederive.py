@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from datalake_syncd.adapters.patience import Patience
 from datalake_syncd.config import Instrument
 from datalake_syncd.core import manifest
 from datalake_syncd.core.durations import parse_iso
@@ -16,7 +17,7 @@ from datalake_syncd.steps.service import Service
 _MARKER = ".sync"
 
 
-def rederive(service: Service, name: str, instrument: Instrument) -> None:
+def rederive(service: Service, name: str, instrument: Instrument, patience: Patience) -> None:
     """Once per instrument and lake: a row for every marker whose run the ledger lacks.
 
     Without it a folder that comes back under a pruned run's name would look new. Runs that are
@@ -42,8 +43,10 @@ def rederive(service: Service, name: str, instrument: Instrument) -> None:
         return
     added = 0
     for run_name in found:
-        on_disk = (instrument.source / run_name).is_dir()
-        if service.ledger.runs.get(name, run_name) is None and not on_disk:
+        if service.ledger.runs.get(name, run_name) is not None:
+            continue
+        folder = instrument.source / run_name
+        if not patience.call(lambda _tick, folder=folder: folder.is_dir()):  # type: ignore[misc]
             added += _add(service, name, instrument, run_name)
     service.ledger.desk.put(key, str(service.wall()))
     if added:

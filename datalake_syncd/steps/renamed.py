@@ -1,4 +1,4 @@
-"""A run under another name: the same RunInfo.xml as a run that the ledger knows already.
+"""A run under another name: the same identity as a run that the ledger knows already.
 
 Operators rename folders. What was sent under the old name must not go a second time under the
 new one unless a person wants it; what was only ever seen simply goes on under its new name.
@@ -14,7 +14,6 @@ from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.core.durations import iso
 from datalake_syncd.core.errors import SyncdError
-from datalake_syncd.core.kinds.illumina.runinfo import read_run_info
 from datalake_syncd.core.kinds.kind import MAX_METADATA_BYTES, TopFolder
 from datalake_syncd.core.model import Assessment, Gate, Status, Step
 from datalake_syncd.core.names import escape
@@ -24,8 +23,6 @@ from datalake_syncd.steps.service import Service
 
 #: The gate; a person opens it to have the run in the lake under both names.
 RENAMED = "renamed"
-#: The file that tells runs apart: it names run, instrument, flow cell and date.
-_IDENTITY = "runinfo.xml"
 
 
 def judged(context: Context, top: TopFolder, assessment: Assessment) -> Assessment:
@@ -34,16 +31,17 @@ def judged(context: Context, top: TopFolder, assessment: Assessment) -> Assessme
     Writes the run's fingerprint down, so that the next name of this one is recognised too.
     """
     run, runs = context.run, context.ledger.runs
-    data = top.metadata.get(_IDENTITY)
-    run_id = None if data is None else read_run_info(data).facts.run_id
-    if data is None or run_id is None:
+    identity = context.kind.identity
+    data = None if identity is None else top.metadata.get(identity.file.lower())
+    run_id = None if identity is None or data is None else identity.run_id(data)
+    if identity is None or data is None or run_id is None:
         return assessment
     print_ = hashlib.sha256(data).hexdigest()
     if print_ != run.fingerprint:
         runs.remember_fingerprint(run.id, print_)
     if was_sent(run):
         return assessment  # it is under its own name already: that was decided
-    same = "the same RunInfo.xml as"
+    same = f"the same {identity.file} as"
     other = next(filter(was_sent, _others(runs.with_fingerprint(print_), run)), None)
     if other is None:
         # Of what was learned from the lake, or pruned before there were fingerprints, only the
@@ -62,12 +60,13 @@ def recognise(context: Context) -> None:
 
     Raises ``SourceChanged`` and ``SourceOffline``, as every look does.
     """
-    if _IDENTITY not in map(str.lower, context.kind.metadata_files):
+    identity = context.kind.identity
+    if identity is None:
         return
     for name in tree.top_names(context.folder):
-        if name.lower() == _IDENTITY:
+        if name.lower() == identity.file.lower():
             data = tree.read_small(context.folder / name, MAX_METADATA_BYTES)
-            if data is not None and read_run_info(data).facts.run_id is not None:
+            if data is not None and identity.run_id(data) is not None:
                 print_ = hashlib.sha256(data).hexdigest()
                 context.ledger.runs.remember_fingerprint(context.run.id, print_)
             return

@@ -19,8 +19,9 @@ from datalake_syncd.steps.findings import UNRELEASABLE
 from datalake_syncd.steps.growing.prune import undo_units
 from datalake_syncd.steps.growth_probe import is_silent
 from datalake_syncd.steps.renamed import RENAMED
+from datalake_syncd.steps.returned import KEPT
 from datalake_syncd.steps.service import Service
-from datalake_syncd.steps.sighting import RETURNED
+from datalake_syncd.steps.sighting import ASKED, RETURNED
 
 
 def retry(service: Service, run: Run, _argument: str | None) -> str:
@@ -31,19 +32,32 @@ def retry(service: Service, run: Run, _argument: str | None) -> str:
         return f"{run.key} is being worked on right now"
     if run.status is Status.FINISHED:
         raise _refuse(run, "is finished; there is nothing to retry", "see: datalake-syncd why")
-    status = Status.WAITING if run.done is Step.SIGHTED else Status.READY
+    done = Step.SIGHTED if _settles_again(service, run) else run.done
+    looked_at = done is Step.SIGHTED
     service.ledger.runs.move(
         run,
         now=service.wall(),
         event="person.retry",
         message="a person asked to try again",
-        status=status,
-        reason=None if status is Status.READY else "asked to try again; looked at by the next scan",
+        done=done,
+        status=Status.WAITING if looked_at else Status.READY,
+        reason=ASKED if looked_at else None,
         attempts=0,
         rounds=0,
     )
     service.health.ask_again()
-    return f"{run.key} is tried again after step '{run.done}'"
+    return f"{run.key} is tried again after step '{done}'"
+
+
+def _settles_again(service: Service, run: Run) -> bool:
+    """Whether what blocks a growing data set may be mended on the disk or in the configuration.
+
+    Which files are there, and where they go, is decided anew by each look, and only by a look.
+    """
+    instrument = service.config.instruments.get(run.instrument)
+    growing = instrument is not None and KINDS[instrument.kind].growing is not None
+    on_the_way = run.done in (Step.SETTLE, Step.TRANSFER, Step.VERIFY, Step.ATTACH_SHEET)
+    return growing and on_the_way and run.status is Status.BLOCKED
 
 
 def hold(service: Service, run: Run, argument: str | None) -> str:
@@ -107,6 +121,15 @@ def _release_returned(service: Service, run: Run) -> str:
             run, f"is still in the trash ({trash.TRASH}/{escape(run.trash)})",
             "move the new folder away, then: datalake-syncd undo",
         )  # fmt: skip
+    missing = (run.observed.get(KEPT) or {}).get("missing")
+    if missing:
+        raise _refuse(
+            run,
+            f"has {missing} files in the lake that are not in the folder that came back",
+            "a new generation without them would tell of a smaller run. Fetch them and put them "
+            f"into the folder: datalake-syncd restore {escape(run.key)} DIR; or rename the "
+            "folder, if it is another run",
+        )
     service.ledger.runs.move(
         run,
         now=service.wall(),

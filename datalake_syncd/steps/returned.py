@@ -14,11 +14,19 @@ from typing import Any
 from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.adapters.patience import Patience
-from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SourceOffline, Stopped
+from datalake_syncd.core.errors import (
+    NeedsPerson,
+    SourceChanged,
+    SourceOffline,
+    Stopped,
+    SyncdError,
+    Transient,
+)
 from datalake_syncd.core.model import FileEntry, FileStat, ManifestFile, Status
 from datalake_syncd.core.names import escape
 from datalake_syncd.steps.context import Context
 from datalake_syncd.steps.look_again import EVERY
+from datalake_syncd.steps.pruning.emptying import gone_from_lake
 from datalake_syncd.steps.service import Service
 from datalake_syncd.steps.settle import whole_look
 from datalake_syncd.steps.sighting import RETURNED, check
@@ -29,6 +37,9 @@ KEPT = "returned"
 _SLICE = 20.0
 _SOON = 0.2
 _BATCH = 1000
+#: When disk or lake gave no answer, again after so long (seconds).
+_CANNOT = 1800.0
+_OTHER = "with other content"
 
 
 class ReturnWatch:
@@ -38,29 +49,48 @@ class ReturnWatch:
         self._service = service
         self._due: dict[int, float] = {}
         self._listed: dict[int, str] = {}
+        self._missing: dict[int, int] = {}
+        self._told: set[int] = set()
 
     def visit(self, run: Run, patience: Patience) -> float | None:
         """Look if it is time to; gives the seconds until it wants to go on, None for the usual."""
-        busy = run.status is Status.RUNNING or KEPT in run.accepted
-        if run.pruned_at is None or busy or not self._is_due(run):
+        if run.pruned_at is None or run.status is Status.RUNNING or not self._is_due(run):
             return None
         context = self._service.context(run)
         try:
-            check(self._service, context.instrument, run)
+            patience.call(lambda _tick: check(self._service, context.instrument, run))
             seen = patience.call(lambda tick: whole_look(context, tick))
             differs = self._verdict(context, seen, patience)
         except NeedsPerson as error:
-            self._judged(run, "", error.what)
+            self._judged(run, "", f"{_OTHER}: {error.what}")
             return None
-        except (SourceChanged, SourceOffline, Stopped):
+        except (SourceChanged, Stopped):
             self._listed.pop(run.id, None)
-            return None  # it is being written, or can't be read now: looked at by the next scan
+            return None  # it is being written: looked at by the next scan
+        except (SourceOffline, Transient) as error:
+            if patience.stuck:
+                raise  # nothing of this source can be looked at now
+            self._cannot(run, error)
+            return None
         if differs is not None:
             self._judged(run, seen.digest, differs)
-        if differs is not None:
             return None
         # Bytes are still to be compared; or the folder has to be still for as long as any run.
         return _SOON if run.id in self._listed else context.instrument.quiet
+
+    def _cannot(self, run: Run, error: SyncdError) -> None:
+        """Disk or lake give no answer: what was compared stays, and it is told once."""
+        self._wait(run, _CANNOT)
+        if run.id not in self._told:
+            self._told.add(run.id)
+            self._service.log(
+                logging.WARNING,
+                "run.back-unread",
+                f"{RETURNED}; it can't be compared with what was published: {error}",
+                run=run.key,
+                instrument=run.instrument,
+                next_step=error.next_step or "nothing of it is sent or removed; mend the disk",
+            )
 
     def _is_due(self, run: Run) -> bool:
         if run.status is not Status.BLOCKED and (run.observed.get(KEPT) or {}).get("differs"):
@@ -72,7 +102,7 @@ class ReturnWatch:
         run, now = context.run, self._service.wall()
         for oddity in seen.oddities:
             if oddity.blocks:
-                return f"{oddity.path} ({oddity.kind})"
+                return f"{_OTHER}: {oddity.path} ({oddity.kind})"
         kept: dict[str, Any] = run.observed.get(KEPT) or {}
         if kept.get("digest") != seen.digest or kept["since"] > now:
             self._listed.pop(run.id, None)
@@ -80,25 +110,32 @@ class ReturnWatch:
             self._wait(run, context.instrument.quiet)
             return None
         if kept["differs"] is not None:
+            self._missing[run.id] = kept.get("missing", 0)
             return str(kept["differs"])
         rest = kept["since"] + context.instrument.quiet - now
         if rest > 0:
             self._wait(run, rest)
             return None
-        return patience.call(lambda tick: self._compare(context, seen.digest, tick))
+        differs = patience.call(lambda tick: self._compare(context, seen.digest, tick))
+        # Only then may somebody be told that this copy is one too many.
+        return self._lost(context) if differs == "" else differs
 
     def _compare(self, context: Context, digest: str, tick: Callable[[], None]) -> str | None:
         """Sizes first, then bytes, a slice of them at each visit; gives what `_verdict` does."""
         run, files = context.run, context.ledger.files
         if run.tree_digest is None:
-            return "its files are not known here, so they can't be compared"
+            return f"{_OTHER}, perhaps: its files are not known here, so they can't be compared"
         if self._listed.get(run.id) != digest:
             _list(context, tick)
             self._listed[run.id] = digest
-            for path, row, local, _ in files.look_against_manifest(run.id):
-                differs = _differs(path, row, local)
-                if differs:
-                    return differs
+            found = [
+                (differs, local is None)
+                for path, row, local, _ in files.look_against_manifest(run.id)
+                if (differs := _differs(path, row, local))
+            ]
+            self._missing[run.id] = sum(missing for _, missing in found)
+            if found:
+                return f"{_OTHER}: {found[0][0]}"
         until = time.monotonic() + _SLICE
         for path, row, local, md5 in files.look_against_manifest(run.id):
             if md5 is None and local is not None:
@@ -113,17 +150,35 @@ class ReturnWatch:
                 )
                 files.add_seen(run.id, [(FileEntry(path, local), md5)])
             if row is None or md5 != row.md5:
-                return f"{escape(path)} has other content"
+                return f"{_OTHER}: {escape(path)}"
         if whole_look(context, tick).digest != digest:
             raise SourceChanged("the folder changed while it was compared")
         return ""
+
+    def _lost(self, context: Context) -> str:
+        """What the lake no longer holds of the same content; "" when it holds all of it."""
+        if context.run.trash is not None:
+            return ""  # it is in the trash as well; what empties that asks the lake itself
+        published = {
+            file.path: file.md5
+            for page in context.ledger.files.pages(context.run.id)
+            for file in page
+            if file.md5 is not None
+        }
+        gone = gone_from_lake(context, published)
+        if not gone:
+            return ""
+        named = ", ".join(gone[:5]) + (", …" if len(gone) > 5 else "")
+        return f"with the same content, which the lake no longer holds as it was proven: {named}"
 
     def _judged(self, run: Run, digest: str, differs: str) -> None:
         """Tell the verdict once for each content; a folder that is judged is looked at seldom."""
         self._wait(run, EVERY)
         self._listed.pop(run.id, None)
+        self._told.discard(run.id)
+        missing = self._missing.pop(run.id, 0)
         if differs:
-            self._other(run, digest, differs)
+            self._other(run, digest, differs, missing)
             return
         kept = run.observed.get(KEPT) or {}
         blocked = run.status is Status.BLOCKED and (run.reason or "").startswith(RETURNED)
@@ -147,11 +202,17 @@ class ReturnWatch:
             next_step="remove the folder when nobody needs it: its run is in the lake",
         )
 
-    def _other(self, run: Run, digest: str, differs: str) -> None:
-        reason = f"{RETURNED}, with other content: {differs}"
+    def _other(self, run: Run, digest: str, differs: str, missing: int) -> None:
+        reason = f"{RETURNED}, {differs}"
+        kept = {
+            "digest": digest, "since": self._service.wall(), "differs": differs, "missing": missing,
+        }  # fmt: skip
         if run.status is Status.BLOCKED and run.reason == reason:
+            # Of another look perhaps, which differs in the same: a retry must find the verdict.
+            before = run.observed.get(KEPT) or {}
+            if {**before, "since": 0} != {**kept, "since": 0}:
+                self._keep(run, kept)
             return
-        kept = {"digest": digest, "since": self._service.wall(), "differs": differs}
         self._service.ledger.runs.move(
             run,
             now=self._service.wall(),
@@ -160,7 +221,7 @@ class ReturnWatch:
             status=Status.BLOCKED,
             reason=reason,
             next_step=(
-                "if it is another run, rename the folder; to carry what changed as a new "
+                "if it is another run, rename the folder; to carry what the lake lacks as a new "
                 f"generation: datalake-syncd release {escape(run.key)}"
             ),
             observed={**run.observed, KEPT: kept},

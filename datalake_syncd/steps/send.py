@@ -1,8 +1,7 @@
 """Sending: batches of files to azcopy, each after a snapshot of what it will overwrite.
 
-azcopy keeps the path below its source folder. So files are sent in groups for which the part of
-the path that differs between disk and lake is the same; a file whose own name is another one in
-the lake goes up in one request of ours.
+Files go in groups of one `ways.Way` each; a file whose own name is another one in the lake goes
+up in one request of ours.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import logging
 import mimetypes
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.azcopy import CopyJob, CopyResult, Progress, judge, run_copy
@@ -23,6 +21,7 @@ from datalake_syncd.steps import listing
 from datalake_syncd.steps.context import Context
 from datalake_syncd.steps.hash_pool import HashPool
 from datalake_syncd.steps.progress import Meter
+from datalake_syncd.steps.ways import Way, way_between
 
 #: Files and bytes of one azcopy call; its memory grows with the first.
 BATCH_FILES = 10_000
@@ -31,25 +30,6 @@ _NOTED_AT_ONCE = 100
 _PART = 1 << 20
 #: So many of azcopy's last words go into the log.
 _WORDS = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """The folders that differ: ``local`` below the run's folder, ``lake`` below its prefix."""
-
-    local: str
-    lake: str
-
-
-def way_of(file: ManifestFile) -> Way | None:
-    """The way of a file, None when its very name is another one in the lake."""
-    local, lake = file.path.split("/"), file.lake_path.split("/")
-    same = 0
-    while same < min(len(local), len(lake)) and local[-1 - same] == lake[-1 - same]:
-        same += 1
-    if same == 0:
-        return None
-    return Way("/".join(local[:-same]), "/".join(lake[:-same]))
 
 
 def send(context: Context, pool: HashPool, meter: Meter) -> int:
@@ -124,7 +104,7 @@ def _copy(
 ) -> None:
     ways: dict[Way | None, list[ManifestFile]] = {}
     for file, _ in batch:
-        ways.setdefault(way_of(file), []).append(file)
+        ways.setdefault(way_between(file.path, file.lake_path), []).append(file)
     for file in ways.pop(None, ()):
         # azcopy names blobs as files; a sheet set aside, or a workbook, is small.
         _upload_renamed(context, file)

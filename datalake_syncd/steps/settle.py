@@ -147,7 +147,7 @@ def _not_complete(
     memory: Memory, assessment: Assessment, failing: list[Gate], now: float
 ) -> Settling:
     blocked = any(gate.needs_person for gate in failing)
-    if all(gate.name == "run status" or gate.name.endswith("readable") for gate in failing):
+    if all(gate.unreadable for gate in failing):
         memory.unreadable_since = min(memory.unreadable_since or now, now)
         blocked = blocked or now - memory.unreadable_since > UNREADABLE_LIMIT
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import stat
 
 from datalake_syncd.adapters.ledger import Run
@@ -19,6 +20,7 @@ from datalake_syncd.steps.service import Service
 
 GONE = "published; the folder is no longer on the source (not pruned by this service)"
 VANISHED = "the folder vanished from the source before what is in it was published"
+ASKED = "asked to try again; looked at by the next scan"
 RETURNED = "a folder came back under the name of this run, which was published and pruned"
 
 
@@ -72,7 +74,7 @@ def check(service: Service, instrument: Instrument, run: Run) -> None:
         raise NeedsPerson(f"the folder's name {problem[1]}", next_step="rename the folder")
     for other in service.ledger.runs.at_prefix(lake_id(service.config), prefix):
         first = other.id < run.id or other.done is not Step.SIGHTED
-        if other.id != run.id and first and _is_here(service, other):
+        if other.id != run.id and first and _is_here(service, instrument, run, other):
             raise NeedsPerson(
                 f"{other.key} already goes to {escape(prefix)} in the lake",
                 next_step="two runs with one name: rename one of the folders, or give the "
@@ -80,10 +82,14 @@ def check(service: Service, instrument: Instrument, run: Run) -> None:
             )
 
 
-def _is_here(service: Service, run: Run) -> bool:
-    """Whether a run may still be carried from its own source."""
-    configured = run.instrument in service.config.instruments
-    return configured and run.pruned_at is None and run.reason not in (GONE, VANISHED)
+def _is_here(service: Service, instrument: Instrument, run: Run, other: Run) -> bool:
+    """Whether another run may still be carried from its own source."""
+    if other.instrument == run.instrument and not os.path.lexists(
+        own_folder(instrument, other.name)
+    ):
+        return False  # renamed just now; the end of this scan tells
+    configured = other.instrument in service.config.instruments
+    return configured and other.pruned_at is None and other.reason not in (GONE, VANISHED)
 
 
 def vanished(service: Service, run: Run) -> None:
@@ -95,10 +101,10 @@ def vanished(service: Service, run: Run) -> None:
         return
     if _in_trash(service, run):
         return  # our own rename, cut off before its record: the prune step goes on with it
-    announced = _all_announced(service, run)
-    past = (Step.VERIFY, Step.ATTACH_SHEET, Step.PUBLISH)
-    if run.published_at is not None and (run.done in past or announced):
-        if run.reason != GONE and (run.done is Step.PUBLISH or announced):
+    past = run.done in (Step.VERIFY, Step.ATTACH_SHEET)
+    whole = _whole_in_lake(service, run)
+    if run.published_at is not None and (past or whole):
+        if run.reason != GONE and whole:
             service.ledger.runs.move(
                 run,
                 now=service.wall(),
@@ -134,14 +140,23 @@ def vanished(service: Service, run: Run) -> None:
     )
 
 
-def _all_announced(service: Service, run: Run) -> bool:
-    """A growing data set that was only looked at again: nothing of it was on its way."""
-    growing = KINDS[service.config.instruments[run.instrument].kind].growing
-    if growing is None or run.done is not Step.SIGHTED or run.observed.get("pending_count"):
+def _whole_in_lake(service: Service, run: Run) -> bool:
+    """Whether nothing of a published run was on its way, or waiting to be carried."""
+    if not _grows(service, run):
+        return run.done is Step.PUBLISH
+    if run.done not in (Step.SIGHTED, Step.PUBLISH) or run.observed.get("pending_count"):
         return False
-    return service.ledger.growth.all_announced(run.id)
+    # Behind a closed gate files wait without being counted.
+    open_gates = all(gate["passed"] for gate in run.gates)
+    return open_gates and service.ledger.growth.all_announced(run.id)
+
+
+def _grows(service: Service, run: Run) -> bool:
+    return KINDS[service.config.instruments[run.instrument].kind].growing is not None
 
 
 def _in_trash(service: Service, run: Run) -> bool:
+    if _grows(service, run):
+        return False  # a batch in the trash says nothing of the folder, which stays
     source = service.config.instruments[run.instrument].source
     return run.trash is not None and trash.is_there(source, run.trash, trash=True)

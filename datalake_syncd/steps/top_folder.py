@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from datalake_syncd.adapters import tree
 from datalake_syncd.core.errors import NeedsPerson
 from datalake_syncd.core.kinds.kind import MAX_METADATA_BYTES, TopFolder
+from datalake_syncd.core.kinds.learned import learn
 from datalake_syncd.core.model import Assessment
 from datalake_syncd.steps.context import Context
 from datalake_syncd.steps.renamed import judged
@@ -21,12 +22,11 @@ def assess(
 ) -> tuple[Assessment, frozenset[str]]:
     """Read what the kind wants of the run's top folder, and ask it.
 
-    Gives the assessment and the flags that this instrument is now known to write.
+    Gives the assessment and what is now known of the flags that this instrument writes.
     """
     top = read_top_folder(context, learned, tick)
-    here = {name.lower() for name in top.names}
-    learnable = {flag.lower() for flag in context.kind.learned_flags}
-    return judged(context, top, context.kind.assess(top)), learned | learnable & here
+    known = learn(learned, context.kind.learned_flags, top.run_name, top.names)
+    return judged(context, top, context.kind.assess(top)), known
 
 
 def read_top_folder(

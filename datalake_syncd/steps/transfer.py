@@ -19,7 +19,7 @@ from datalake_syncd.core.model import ManifestFile, Proof
 from datalake_syncd.core.names import escape
 from datalake_syncd.steps import listing
 from datalake_syncd.steps.adoption import recognise_attached_sheet
-from datalake_syncd.steps.context import Answer, Context, Done, lake_id
+from datalake_syncd.steps.context import Answer, Back, Context, Done, lake_id
 from datalake_syncd.steps.growing.lake import refuse_lost, take_over_announced
 from datalake_syncd.steps.hash_pool import HashPool
 from datalake_syncd.steps.listed_content import (
@@ -43,7 +43,10 @@ def transfer(context: Context) -> Answer:
     columns: dict[str, Any] = {"lake": lake_id(context.config)}
     if context.kind.growing is not None:
         columns.update(take_over_announced(context))
-        columns.update(refuse_lost(context))
+        found = refuse_lost(context)
+        if isinstance(found, Back):
+            return found
+        columns.update(found)
     to_send, to_hash, missing_bytes, overwritten = _classify(context)
     _guard_foreign(context, overwritten)
     context.log(

@@ -147,7 +147,9 @@ def entries(*paths: str, stat: FileStat = STAT) -> list[tuple[FileEntry, str | N
 def adopt(ledger: Ledger, run: Run, look: list[tuple[FileEntry, str | None]]) -> list[str]:
     ledger.files.begin_look(run.id)
     ledger.files.add_seen(run.id, look)
-    return ledger.files.adopt_look(run.id, [Oddity("l", "symlink", "to x", blocks=False)])
+    with ledger.database.transaction():
+        link = Oddity("l", "symlink", "to x", blocks=False)
+        return ledger.files.adopt_in_transaction(run.id, [link])
 
 
 def test_md5_and_proof_stay_with_unchanged_files_only(ledger: Ledger) -> None:

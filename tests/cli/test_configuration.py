@@ -54,3 +54,30 @@ def test_init_never_overwrites(place: Place, tmp_path: Path) -> None:
 def test_init_to_stdout_needs_no_configuration(place: Place) -> None:
     place.config.unlink()
     assert place.call("config", "init").out == starting_file()
+
+
+def test_mounts_are_told_for_wrappers(place: Place) -> None:
+    told = place.call("config", "mounts")
+    assert told.code == 0
+    folder = place.config.parent
+    assert [line.split("\t") for line in told.out.splitlines()] == [
+        ["ro", str(folder), "configuration"],
+        ["rw", str(folder / "state"), "state"],
+    ]
+    place.configure("enabled = true")
+    told = place.call("config", "mounts", "--json")
+    assert told.json == {
+        "mounts": [
+            {"access": "ro", "path": str(folder), "for": "configuration"},
+            {"access": "rw", "path": str(folder / "source"), "for": "source of nextseq"},
+            {"access": "rw", "path": str(folder / "state"), "for": "state"},
+        ],
+        "publish": None,
+    }
+
+
+def test_mounts_of_a_faulty_configuration_are_none(place: Place) -> None:
+    place.config.write_text(place.config.read_text().replace("container", "containr"))
+    told = place.call("config", "mounts")
+    assert (told.code, told.out) == (2, "")
+    assert "containr" in told.err

@@ -40,7 +40,9 @@ def add_files(place: Place, run_id: int, count: int) -> None:
             run_id,
             ((FileEntry(f"f{n:03}\x1b[31m", FileStat(1, 2, 3, 4, 5)), None) for n in range(count)),
         )
-        ledger.files.adopt_look(run_id, [Oddity("l\\x1bink", "symlink", "points to /x", True)])
+        with ledger.database.transaction():
+            link = Oddity("l\\x1bink", "symlink", "points to /x", True)
+            ledger.files.adopt_in_transaction(run_id, [link])
 
 
 def test_a_run_that_is_being_written(place: Place) -> None:

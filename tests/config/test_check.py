@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from datalake_syncd.config import ConfigErrors, Loaded, check, load_text
+from datalake_syncd.config import ConfigErrors, Loaded, apart, load_text
 from datalake_syncd.core.kinds import KINDS
 from tests.config.conftest import GOOD, Faults, Load
 
@@ -106,7 +106,7 @@ def test_a_source_that_hangs_does_not_hold_up_the_check(
             release.wait(30)
         return real(path)
 
-    monkeypatch.setattr(check, "_REALPATH_SECONDS", 0.2)
+    monkeypatch.setattr(apart, "_REALPATH_SECONDS", 0.2)
     monkeypatch.setattr(os.path, "realpath", hanging)
     start = time.monotonic()
     try:

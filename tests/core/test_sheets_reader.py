@@ -173,10 +173,11 @@ def test_values_with_other_separators_do_not_mislead() -> None:
     assert "delimiter" not in kinds(report)
 
 
-def test_excels_own_first_line() -> None:
-    report = read("sep=;\n[Data]\nSample_ID;Lane\nS1;1\n")
-    assert (report.delimiter, report.samples) == (";", 1)
-    assert any(line.startswith("line 1: 'sep=;'") for line in told(report))
+@pytest.mark.parametrize(("sign", "shown"), [(";", ";"), ("\t", "\\x09")])
+def test_excels_own_first_line(sign: str, shown: str) -> None:
+    report = read(f"sep={sign}\n[Data]\nSample_ID{sign}Lane\nS1{sign}1\n")
+    assert (report.delimiter, report.samples) == (sign, 1)
+    assert any(line.startswith(f"line 1: 'sep={shown}'") for line in told(report))
 
 
 def test_padding_is_no_defect() -> None:
@@ -361,6 +362,7 @@ HUGE = {
     "quotation marks": b'"\n' * (20 << 20),
     "open quotation marks": (b'x,"' + b"a" * 2000 + b"\n") * 10_000,
     "sections": b"[Data]\nSample_ID\n" * (1 << 19),
+    "sections of many names": b"\n".join(b"[x%d]" % number for number in range(1 << 19)),
     "one line": b"[Data]" + b" " * (20 << 20),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,73 +13,91 @@ from datalake_syncd.core.sheets.reader import examine
 FILES = Path(__file__).parents[3] / "shared" / "instrument-files"
 pytestmark = pytest.mark.skipif(not FILES.is_dir(), reason="no instrument files here")
 
-V1, V2, LIBRARY = Format.V1, Format.V2, Format.LIBRARY
 AOZAN = "GenomiqueENS+aozan/src/test/java/files/samplesheets"
-CHECKQC = "Molmed+checkQC/tests/resources"
-UMBRA = "ShawHahnLab+umbra/test_umbra/data"
 MADE = "_synthetic_samplesheets"
-RUNSCANNER = "miso-lims+runscanner/scanner/src/test/resources/illumina"
 USED = "Data/Intensities/BaseCalls/Alignment/SampleSheetUsed.csv"
-LIBRARIES = "biosustain+library_to_samplesheet/data/sample_library_sheets/sample_library_sheet_"
 
-#: Path -> format, samples, rows with a sample, defects. Of the real ones samples and rows were
-#: counted with awk (distinct and all values of the column below the section), of the made-up
-#: ones by eye.
-EXPECTED: dict[str, tuple[Format, int | None, int, int]] = {
-    f"{AOZAN}/SampleSheet_FSE_PQ.csv": (V2, 1, 1, 0),
-    f"{AOZAN}/SampleSheet_v2_template.csv": (V2, 4, 4, 2),  # three samples of one index
-    f"{AOZAN}/illumina-dragen-covid-pipeline-sample-sheet-template-nextseq.csv": (V1, 384, 384, 0),
-    f"{AOZAN}/illumina-dragen-covidseq-test-v1.2-sample-sheet-template-nextseq.20201001.csv":
-        (V1, 384, 384, 0),
-    f"{AOZAN}/illumina-dragen-covidseq-test-v1.3-sample-sheet-template-novaseq.20201001.csv":
-        (V1, 1536, 1536, 0),
-    f"{AOZAN}/samplesheet_big.csv": (V1, 24, 48, 0),
-    f"{CHECKQC}/bcl2fastq/170726_D00118_0303_BCB1TVANXX/SampleSheet.csv": (V1, 32, 32, 0),
-    f"{CHECKQC}/bcl2fastq/230825_M04034_0043_000000000-L6NVV/SampleSheet.csv": (V2, 12, 12, 0),
-    # Spaces within two indexes.
-    f"{CHECKQC}/bclconvert/200624_A00834_0183_BHMTFYTINY/SampleSheet.csv": (V2, 4, 4, 2),
-    f"{UMBRA}/demo/runs/180101_M00000_0000_000000000-XXXXX/{USED}": (V1, 4, 4, 0),
-    f"{UMBRA}/demo/runs/180102_M00000_0000_000000000-XXXXX/{USED}": (V1, 35, 35, 0),
-    f"{UMBRA}/demo/runs/180103_M000000_0000_0000000000/Alignment_1/20180103_110937/"
-    "SampleSheetUsed.csv": (V1, 5, 5, 0),
-    f"{UMBRA}/demo/runs/180105_M00000_0000_000000000-XXXXX/{USED}": (V1, 4, 4, 0),
-    f"{UMBRA}/demo/runs/180110_M00000_0000_000000000-XXXXX/{USED}": (V1, 35, 35, 0),
-    f"{UMBRA}/runs/miniseq/180103_M000000_0000_0000000000/Alignment_1/20180103_110937/"
-    "SampleSheetUsed.csv": (V1, 5, 5, 0),
-    f"{UMBRA}/runs/miseq-se/180105_M00000_0000_000000000-XXXXX/{USED}": (V1, 4, 4, 0),
-    f"{UMBRA}/runs/miseq/180102_M00000_0000_000000000-XXXXX/{USED}": (V1, 35, 35, 0),
-    "_extracted/nf-core/MiSeq_SampleSheet_pe.csv": (V1, 1, 1, 0),
-    "_extracted/nf-core/NextSeq2000_SampleSheet_v2_abridged.csv": (V2, 2, 2, 0),
-    f"{LIBRARIES}1.csv": (LIBRARY, 24, 24, 0),
-    f"{LIBRARIES}2.csv": (LIBRARY, 24, 24, 0),
-    f"{LIBRARIES}3.csv": (LIBRARY, 24, 24, 0),
-    "brwnj+bcl2fastq/data/SampleSheet.csv": (V1, 5, 5, 0),
-    "brwnj+bcl2fastq/data/SampleSheet_bad_header.csv": (V1, 5, 5, 0),
-    # All five have the same first index, and there is no second one.
-    "brwnj+bcl2fastq/data/SampleSheet_no_index2.csv": (V1, 5, 5, 4),
-    f"{RUNSCANNER}/130417_M00146_0021_000000000-A2WDF/SampleSheet.csv": (V1, 1, 1, 0),
-    f"{RUNSCANNER}/20240531_LH00130_0061_A22CC55LT4/Analysis/2/Data/BCLConvert/SampleSheet.csv":
-        (V2, 18, 144, 0),
-    f"{MADE}/empty.csv": (Format.EMPTY, 0, 0, 1),
-    f"{MADE}/html_instead_of_csv.csv": (Format.HTML, None, 0, 1),
-    f"{MADE}/v1_bare_cr_mac.csv": (V1, 2, 2, 1),
-    f"{MADE}/v1_bom_crlf.csv": (V1, 2, 2, 0),
-    f"{MADE}/v1_cp1252_degree_prime.csv": (V1, 2, 2, 1),  # one row has a field too few
-    f"{MADE}/v1_data_header_only.csv": (V1, 0, 0, 1),
-    f"{MADE}/v1_duplicate_data_section.csv": (V1, 3, 3, 1),
-    f"{MADE}/v1_lanes_same_sample.csv": (V1, 2, 5, 0),
-    f"{MADE}/v1_latin1_oslash.csv": (V1, 2, 2, 0),
-    f"{MADE}/v1_no_data_section.csv": (V1, 0, 0, 1),
-    f"{MADE}/v1_nul_bytes_truncated.csv": (V1, 0, 0, 2),
-    f"{MADE}/v1_quoted_commas_newline.csv": (V1, 2, 2, 0),
-    f"{MADE}/v1_section_case_and_spaces.csv": (V1, 2, 2, 0),
-    f"{MADE}/v1_semicolon_delimited_danish_excel.csv": (V1, 2, 2, 1),
-    f"{MADE}/v1_tab_delimited.csv": (V1, 2, 2, 1),
-    f"{MADE}/v1_trailing_commas_padded.csv": (V1, 2, 2, 0),
-    f"{MADE}/v1_utf16le_bom.csv": (V1, 2, 2, 1),
-    f"{MADE}/whitespace_only.csv": (Format.EMPTY, 0, 0, 1),
-    f"{MADE}/xlsx_renamed.csv": (Format.XLSX, None, 0, 1),
-}  # fmt: skip
+#: Folder, and below it: path, format, samples, rows with a sample, defects. Of the real ones
+#: samples and rows were counted with awk (distinct and all values of the column below the
+#: section), of the made-up ones by eye.
+SHEETS = f"""
+{AOZAN}/:
+  SampleSheet_FSE_PQ.csv v2 1 1 0
+  # three samples of one index:
+  SampleSheet_v2_template.csv v2 4 4 2
+  illumina-dragen-covid-pipeline-sample-sheet-template-nextseq.csv v1 384 384 0
+  illumina-dragen-covidseq-test-v1.2-sample-sheet-template-nextseq.20201001.csv v1 384 384 0
+  illumina-dragen-covidseq-test-v1.3-sample-sheet-template-novaseq.20201001.csv v1 1536 1536 0
+  samplesheet_big.csv v1 24 48 0
+Molmed+checkQC/tests/resources/:
+  bcl2fastq/170726_D00118_0303_BCB1TVANXX/SampleSheet.csv v1 32 32 0
+  bcl2fastq/230825_M04034_0043_000000000-L6NVV/SampleSheet.csv v2 12 12 0
+  # spaces within two indexes:
+  bclconvert/200624_A00834_0183_BHMTFYTINY/SampleSheet.csv v2 4 4 2
+ShawHahnLab+umbra/test_umbra/data/demo/runs/:
+  180101_M00000_0000_000000000-XXXXX/{USED} v1 4 4 0
+  180102_M00000_0000_000000000-XXXXX/{USED} v1 35 35 0
+  180103_M000000_0000_0000000000/Alignment_1/20180103_110937/SampleSheetUsed.csv v1 5 5 0
+  180105_M00000_0000_000000000-XXXXX/{USED} v1 4 4 0
+  180110_M00000_0000_000000000-XXXXX/{USED} v1 35 35 0
+ShawHahnLab+umbra/test_umbra/data/runs/:
+  miniseq/180103_M000000_0000_0000000000/Alignment_1/20180103_110937/SampleSheetUsed.csv v1 5 5 0
+  miseq-se/180105_M00000_0000_000000000-XXXXX/{USED} v1 4 4 0
+  miseq/180102_M00000_0000_000000000-XXXXX/{USED} v1 35 35 0
+_extracted/nf-core/:
+  MiSeq_SampleSheet_pe.csv v1 1 1 0
+  NextSeq2000_SampleSheet_v2_abridged.csv v2 2 2 0
+biosustain+library_to_samplesheet/data/sample_library_sheets/:
+  sample_library_sheet_1.csv library 24 24 0
+  sample_library_sheet_2.csv library 24 24 0
+  sample_library_sheet_3.csv library 24 24 0
+brwnj+bcl2fastq/data/:
+  SampleSheet.csv v1 5 5 0
+  SampleSheet_bad_header.csv v1 5 5 0
+  # one first index, no second one:
+  SampleSheet_no_index2.csv v1 5 5 4
+miso-lims+runscanner/scanner/src/test/resources/illumina/:
+  130417_M00146_0021_000000000-A2WDF/SampleSheet.csv v1 1 1 0
+  20240531_LH00130_0061_A22CC55LT4/Analysis/2/Data/BCLConvert/SampleSheet.csv v2 18 144 0
+{MADE}/:
+  empty.csv empty 0 0 1
+  html_instead_of_csv.csv html - 0 1
+  v1_bare_cr_mac.csv v1 2 2 1
+  v1_bom_crlf.csv v1 2 2 0
+  # one row has a field too few:
+  v1_cp1252_degree_prime.csv v1 2 2 1
+  v1_data_header_only.csv v1 0 0 1
+  v1_duplicate_data_section.csv v1 3 3 1
+  v1_lanes_same_sample.csv v1 2 5 0
+  v1_latin1_oslash.csv v1 2 2 0
+  v1_no_data_section.csv v1 0 0 1
+  v1_nul_bytes_truncated.csv v1 0 0 2
+  v1_quoted_commas_newline.csv v1 2 2 0
+  v1_section_case_and_spaces.csv v1 2 2 0
+  v1_semicolon_delimited_danish_excel.csv v1 2 2 1
+  v1_tab_delimited.csv v1 2 2 1
+  v1_trailing_commas_padded.csv v1 2 2 0
+  v1_utf16le_bom.csv v1 2 2 1
+  whitespace_only.csv empty 0 0 1
+  xlsx_renamed.csv xlsx - 0 1
+"""
+
+Expected = tuple[Format, int | None, int, int]
+
+
+def expected_of(table: str) -> Iterator[tuple[str, Expected]]:
+    """Path and what is expected of it, for each line of a table like the one above."""
+    folder = ""
+    for line in filter(None, table.splitlines()):
+        if not line.startswith(" "):
+            folder = line.removesuffix(":")
+        elif not line.startswith("  #"):
+            path, kind, samples, rows, defects = line.split()
+            counted = None if samples == "-" else int(samples)
+            yield folder + path, (Format[kind.upper()], counted, int(rows), int(defects))
+
+
+EXPECTED = dict(expected_of(SHEETS))
 
 
 def test_no_sheet_is_left_out() -> None:

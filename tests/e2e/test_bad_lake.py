@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from demo.sequencer import SequencerRun
 from tests.e2e.lab import Lab
 from tests.e2e.runs import (
@@ -99,6 +101,7 @@ def test_a_pass_that_is_refused_does_not_say_that_all_is_well(lab: Lab) -> None:
     expect_published(lab, run)
 
 
+@pytest.mark.slow
 def test_a_lake_that_comes_late_and_dies_in_mid_transfer(tmp_path: Path, azcopy_path: Path) -> None:
     azurite = Azurite(tmp_path / "azurite")
     azurite.start()

@@ -8,6 +8,8 @@ import os
 import shutil
 from typing import Any
 
+import pytest
+
 from demo.sequencer import NextSeqRun
 from tests.e2e.lab import Lab
 from tests.e2e.runs import (
@@ -88,6 +90,7 @@ def test_a_bad_sheet_that_comes_late_holds_up_no_good_one(lab: Lab) -> None:
     expect_sheet(lab, bad)
 
 
+@pytest.mark.slow
 def test_a_sheet_folder_that_is_away_is_waited_for(lab: Lab) -> None:
     run, other = nextseq(1), miseq(9)
     write(lab, run, other)

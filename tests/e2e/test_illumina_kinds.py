@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -183,15 +184,42 @@ def test_a_flag_that_never_comes_lapses_beside_another_one_and_nowhere_else(lab:
     crashed = small("novaseqx", 2, without=(COPY, STATUS))  # RTAComplete.txt alone
     half = small("nextseq2000", 2, half_written_status=True)
     write(lab, *lapsing, crashed, half, listed)
-    with lab.daemon():
+    with lab.daemon() as daemon:
         publish(lab, *lapsing)
         wait_stopped(lab, crashed, half)
         wait_blocked(lab, listed)
+        told = {line["run"]: line for line in daemon.lines("run.flag-missing")}
+        assert len(daemon.lines("run.flag-missing")) == len(told)
+    missing = [f"flag {COPY}", f"flag {STATUS}", f"flag Analysis/1/{COPY}", "local analysis"]
+    assert told.keys() == {f"{instrument_of(run)}/{run.name}" for run in lapsing}
+    for run, gate in zip(lapsing, missing, strict=True):
+        line = told[f"{instrument_of(run)}/{run.name}"]
+        assert line["level"] == "WARNING"
+        assert line["message"].endswith(f"within flag_grace: {gate}"), line
+        assert "run.flag-missing" in lab.events(run.name, instrument_of(run))
     expect_stopped(lab, listed, "blocked", f"are not there: {STATUS}")
     for run, outcome in lapse:
         expect_published(lab, run, outcome)
     expect_stopped(lab, crashed, "waiting", f"flag {COPY}: not there")
     expect_stopped(lab, half, "waiting", "half-written")
+
+
+def test_a_flag_is_learned_for_one_instrument_and_from_one_run_on(lab: Lab) -> None:
+    def nextseq(date: str, serial: str = "NB501016", **options: Any) -> SequencerRun:
+        name = f"{date}_{serial}_0001_AHAAAAAAXX"
+        return replace(small("nextseq500", 1, **options), name=name)
+
+    first = nextseq("180612", copy_complete=True)
+    write(lab, first)
+    lab.once()
+    expect_published(lab, first)
+    # All three without the flag; the older ones were copied here later than the one that has it.
+    older, other, newer = nextseq("180611"), nextseq("190101", "NB501017"), nextseq("180613")
+    write(lab, older, other, newer)
+    lab.once()
+    expect_published(lab, older)
+    expect_published(lab, other)
+    expect_stopped(lab, newer, "waiting", f"flag {COPY}: not there")
 
 
 def test_a_novaseq_x_without_its_list_is_carried_and_that_is_told_once(lab: Lab) -> None:

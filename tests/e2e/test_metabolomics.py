@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from datalake_syncd.core.manifest import parse_md5
+from datalake_syncd.core.manifest import parse_marker, parse_md5
 from demo.massspec import Acquisition, MetabolomicsSample
 from tests.e2e.lab import Lab, tree_of
 
@@ -131,6 +131,9 @@ def test_a_run_waits_for_its_methods_and_for_what_is_written(metab: Lab) -> None
             "T/4/sub/steps.txt",
         }
         assert not daemon.lines("run.blocked"), "nobody is called for what only takes time"
+        (warned,) = daemon.lines("run.remark")
+        assert (warned["run"], warned["level"]) == ("metab/S/1", "WARNING")
+        assert "DataProcessingMethod_S is not there" in warned["message"]
         (young / "_FUNCTNS.INF").write_bytes(b"whole")
         (source_of(metab) / "DataProcessingMethod_S").mkdir()
         (source_of(metab) / "DataProcessingMethod_S" / "m.xml").write_bytes(b"m")
@@ -140,6 +143,41 @@ def test_a_run_waits_for_its_methods_and_for_what_is_written(metab: Lab) -> None
     there = set(in_lake(metab))
     assert {"S/1/raw/pos.raw", "S/1/m.xml", "S/1.sync", "T/4/raw/late.raw/_FUNC001.DAT"} <= there
     assert not {name for name in there if "mzML/" in name}
+
+
+def test_a_run_of_the_old_scripts_is_adopted(metab: Lab) -> None:
+    sample = MetabolomicsSample("S", runs={"1": (Acquisition("a.raw"),)}, methods=METHODS)
+    data = (sample.write_all(source_of(metab)) / "1" / "a.raw").read_bytes()
+    old = {"raw/a.raw": data, "batch.xml": METHODS["batch.xml"], "sub/steps.txt": b"other steps"}
+    for path, content in old.items():
+        metab.client.upload_blob(f"metab-out/S/1/{path}", content)
+    metab.client.upload_blob("metab-out/S/1.sync", b"2024-01-01T00:00:00\n")
+    before = in_lake(metab)
+    with metab.daemon() as daemon:
+        published(metab, "S/1")
+        (differs,) = daemon.lines("lake.differs")
+        assert "sub/steps.txt" in differs["message"]
+        assert "a.raw" not in differs["message"]
+        (transfer,) = daemon.lines("transfer.finished")
+        assert transfer["files_sent"] == 1
+    after = in_lake(metab)
+    assert {name for name in before if after[name] == before[name]} == {
+        "S/1/raw/a.raw",
+        "S/1/batch.xml",
+    }
+    with metab.ledger() as ledger:
+        (files,) = ledger.files.pages(metab.the_run("S/1", "metab").id)
+    assert {one.lake_path: one.proof.value for one in files} == {
+        "raw/a.raw": "read-back",
+        "batch.xml": "read-back",
+        "sub/steps.txt": "checked",
+    }
+    metab.expect_in_lake(METHODS, "metab-out/S/1")
+    _, fields = parse_marker(metab.read("metab-out/S/1.sync"))
+    assert fields["generation"] == "2"
+    kept = {blob.name for blob in metab.client.list_blobs(include=["snapshots"]) if blob.snapshot}
+    assert kept == {"metab-out/S/1/sub/steps.txt", "metab-out/S/1.sync"}
+    assert manifest(metab, "S/1") == set(old)
 
 
 def test_a_method_that_meets_the_data_keeps_that_sample_here(metab: Lab) -> None:

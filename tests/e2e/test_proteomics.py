@@ -172,13 +172,19 @@ def test_two_files_for_one_name_keep_all_of_the_project_here(prot: Lab) -> None:
     )
     folder = project.write_all(prot.source("prot"))
     small("prot0002").write_all(prot.source("prot"))
-    with prot.daemon():
+    with prot.daemon() as daemon:
         published(prot, name="prot0002")
         prot.wait_for(
             lambda: "both go to" in (prot.the_run("prot0001", "prot").reason or ""),
             told="the two are named",
         )
-        reason = prot.the_run("prot0001", "prot").reason or ""
+        row = prot.the_run("prot0001", "prot")
+        reason = row.reason or ""
+        assert (row.done, row.status) == ("sighted", "blocked")
+        assert "rename" in (row.next_step or "")
+        assert "release" not in (row.next_step or ""), "no word puts two files into one name"
+        (line,) = daemon.lines("run.blocked")
+        assert (line["run"], line["level"]) == ("prot/prot0001", "ERROR")
         assert "PROT0001.xlsx and Prot0001.xlsx both go to results/prot0001.xlsx" in reason
         assert not prot.blobs(name_starts_with=OUT), "nothing of it is uploaded"
         (folder / "PROT0001.xlsx").rename(folder / "Prot0001_b.xlsx")
@@ -187,6 +193,28 @@ def test_two_files_for_one_name_keep_all_of_the_project_here(prot: Lab) -> None:
     there = set(in_lake(prot))
     assert {"results/prot0001.xlsx", "metadata.xlsx", "results.ready"} <= there
     assert prot.read(f"{OUT}/results/prot0001.xlsx") == b"one"
+
+
+def test_what_has_no_place_holds_nobody_whatever_its_name_and_a_link_in_a_unit_does(
+    prot: Lab,
+) -> None:
+    folder = small().write_all(prot.source("prot"))
+    (folder / "notes.txt.").write_bytes(b"a name that the lake can't keep")
+    (folder / "old").mkdir()
+    (folder / "old" / "link").symlink_to("/etc/hostname")
+    (folder / "shortcut").symlink_to("old")
+    other = small("prot0002").write_all(prot.source("prot"))
+    (other / "last.raw").symlink_to("/etc/hostname")
+    with prot.daemon():
+        published(prot)
+        prot.wait_for(lambda: prot.the_run("prot0002", "prot").status == "blocked")
+    assert set(in_lake(prot)) == manifest(prot)
+    with prot.ledger() as ledger:
+        run = ledger.runs.get("prot", "prot0001")
+        assert run is not None
+        told = {(note.path, note.blocks) for note in ledger.files.notes(run.id)}
+    assert told >= {("notes.txt.", False), ("old/link", False), ("shortcut", False)}
+    assert "last.raw (symlink" in (prot.the_run("prot0002", "prot").reason or "")
 
 
 def test_an_edited_workbook_is_announced_again(prot: Lab) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
+from typing import Any
 
 from datalake_syncd.adapters.ledger import Ledger
 from demo.sequencer import SequencerRun
@@ -14,6 +16,7 @@ from tests.e2e.runs import (
     expect_stopped,
     folder_of,
     go_on,
+    instrument_of,
     miseq,
     nextseq,
     row_of,
@@ -25,6 +28,8 @@ BOMB = b"""<?xml version="1.0"?><!DOCTYPE b [<!ENTITY a "lol"><!ENTITY b "&a;&a;
 STATUS = "RunCompletionStatus.xml"
 RTA = "RTAComplete.txt"
 INFO = "RunInfo.xml"
+JOB = "CompletedJobInfo.xml"
+LOG = "RTALogs.tsv"
 PRUNE = ["enabled = true", 'keep = "0s"', 'trash = "1h"']
 
 
@@ -84,8 +89,17 @@ def test_an_unknown_status_needs_a_person_and_is_never_called_good(lab: Lab) -> 
     assert f"release nextseq/{odd.name}" in (row.next_step or "")
     expect_alarm(log, odd, "CompletedSomehow")
     expect_published(lab, good)
+    # What the instrument wrote is shown while a person has to decide about it.
+    whys = json.loads(lab.call("why", odd.name, "--json", expect=None).stdout)
+    page = json.loads(lab.call("status", "--json", expect=None).stdout)
+    for told in _runs_in([whys, page], f"nextseq/{odd.name}"):
+        cycles = [told["facts"][f"{word}_cycles"] for word in ("planned", "completed")]
+        assert cycles == [2, 2], told["facts"]
+        assert told["facts"]["reads"] == [[1, 2, False]], told["facts"]
+    once = row_of(lab, odd)
     # Told once, not at each pass.
     assert not [line for line in lab.once(expect=1) if line["event"] == "run.blocked"]
+    assert row_of(lab, odd).version == once.version, "nothing is written when nothing is new"
     lab.configure(instruments__nextseq__prune=PRUNE)
     lab.call("release", odd.name)
     lab.once()
@@ -166,28 +180,39 @@ def test_a_run_that_still_grows_is_not_settled(lab: Lab) -> None:
     late = [path for path in files if path not in (RTA, STATUS, INFO)]
     _put(lab, flag_first, files, RTA, STATUS, INFO)
     ended: list[float] = []
+    seen = threading.Event()
 
     def write_on() -> None:
-        # Each gap is shorter than quiet; all of it takes much longer.
-        for number in range(8):
-            with (folder_of(lab, growing) / "RTALogs.tsv").open("a") as file:
-                file.write("one more line\n")
-            _put(lab, flag_first, files, *late[number::8])
+        # Each gap is shorter than quiet; all of it takes much longer, and as long as the good
+        # run is not published yet.
+        for number in range(100):
+            last = number >= 7 and seen.is_set()
+            for run in (growing, flag_first):
+                with (folder_of(lab, run) / LOG).open("a") as file:
+                    file.write("one more line\n")
+            if number < 7 or last:
+                _put(lab, flag_first, files, *late[min(number, 7) :: 8])
+            if last:
+                break
             time.sleep(0.7)
         ended.append(time.time())
 
     writer = threading.Thread(target=write_on)
     with lab.daemon() as daemon:
         writer.start()
-        lab.wait_published(good.name)
-        writer.join()
+        try:
+            lab.wait_published(good.name)
+        finally:
+            seen.set()
+            writer.join()
         lab.wait_published(growing.name)
         lab.wait_published(flag_first.name, "nextseq")
         assert not daemon.lines("run.blocked"), "a run that grows is not a broken one"
         assert len(daemon.lines("run.settled")) == 3
     expect_published(lab, good)
     expect_published(lab, growing)
-    expect_published(lab, flag_first, files=files)
+    log = (folder_of(lab, flag_first) / LOG).read_bytes()
+    expect_published(lab, flag_first, files={**files, LOG: log})
     for run in (row_of(lab, growing), row_of(lab, flag_first)):
         assert (run.settled_at or 0) > ended[0], f"{run.name} settled while it was written"
     assert (row_of(lab, good).settled_at or 0) < ended[0], "it waited for its neighbours"
@@ -243,18 +268,54 @@ def test_a_blocked_run_stays_so_over_passes_and_alarms_once(lab: Lab) -> None:
     assert row_of(lab, run).published_at is not None
 
 
-def test_a_status_file_that_stays_half_written_becomes_an_alarm(lab: Lab) -> None:
-    run = nextseq(8, half_written_status=True)
-    write(lab, run)
+def test_a_file_that_stays_half_written_becomes_an_alarm(lab: Lab) -> None:
+    run, job, foreign = nextseq(8, half_written_status=True), miseq(7), miseq(6)
+    write(lab, run, job, foreign)
+    # An analysis on the instrument that says something which nobody can read.
+    (folder_of(lab, job) / JOB).write_bytes(b"<AnalysisJobInfo><Comp")
+    (folder_of(lab, foreign) / JOB).write_bytes(b"<SomethingElse/>")
+    runs = (run, job, foreign)
     lab.once()
-    assert row_of(lab, run).status == "waiting"
-    observed = row_of(lab, run).observed
-    observed["unreadable_since"] -= 601  # ten minutes ago, in an earlier pass
+    assert [row_of(lab, one).status for one in runs] == ["waiting"] * 3
     ledger = Ledger(lab.state, writable=True)
-    ledger.runs.set(row_of(lab, run), observed=observed)
+    for one in runs:
+        observed = row_of(lab, one).observed
+        observed["unreadable_since"] -= 601  # ten minutes ago, in an earlier pass
+        ledger.runs.set(row_of(lab, one), observed=observed)
     ledger.close()
-    lab.once(expect=1)
-    assert lab.events(run.name, "nextseq").count("run.blocked") == 1
+    log = lab.once(expect=1)
+    expect_alarm(log, run, STATUS)
+    for other in (job, foreign):
+        expect_alarm(log, other, "local analysis", JOB)
     nextseq(8).write_all(lab.source("nextseq"))
-    lab.once()
-    assert row_of(lab, run).published_at is not None
+    (folder_of(lab, job) / JOB).unlink()
+    (folder_of(lab, foreign) / JOB).write_bytes(miseq(6, analysis="done").files()[JOB])
+    go_on(lab, *runs)
+    assert [len(_alarms(lab, one)) for one in runs] == [1, 1, 1]
+
+
+def test_run_parameters_that_nobody_can_read_are_told_and_hold_nothing(lab: Lab) -> None:
+    run, good = miseq(1), miseq(2)
+    write(lab, run, good)
+    (folder_of(lab, run) / "RunParameters.xml").write_bytes(b"<RunParam")
+    log = lab.once()
+    expect_published(lab, run)
+    (line,) = [line for line in log if line["event"] == "run.remark"]
+    assert (line["run"], line["level"]) == (f"miseq/{run.name}", "WARNING")
+    assert "RunParameters.xml: half-written or not XML" in line["message"]
+    assert "RunParameters.xml" in lab.call("why", run.name).stdout
+
+
+def _alarms(lab: Lab, run: SequencerRun) -> list[str]:
+    events = lab.events(run.name, instrument_of(run))
+    return [event for event in events if event == "run.blocked"]
+
+
+def _runs_in(documents: list[Any], key: str) -> list[dict[str, Any]]:
+    """What each document says of a run."""
+    found: list[dict[str, Any]] = []
+    for document in documents:
+        told = document.get("runs", document)
+        (one,) = [t for t in (told if isinstance(told, list) else [told]) if t["run"] == key]
+        found.append(one)
+    return found

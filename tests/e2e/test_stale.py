@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from tests.e2e.lab import Daemon, Lab
@@ -30,6 +36,25 @@ def wait_told(lab: Lab, daemon: Daemon, run: str, times: int) -> list[dict[str, 
     return told_of(daemon.lines(), run)
 
 
+@contextmanager
+def being_written(file: Path) -> Iterator[None]:
+    """As an instrument writes: at its own pace, whatever the test waits for meanwhile."""
+    ended = threading.Event()
+
+    def write_on() -> None:
+        while not ended.wait(0.1):
+            with file.open("a") as opened:
+                opened.write("one more cycle\n")
+
+    writer = threading.Thread(target=write_on)
+    writer.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        writer.join()
+
+
 def test_a_crashed_run_is_told_once_a_period_and_one_that_is_written_never(lab: Lab) -> None:
     crashed, half, writing = miseq(1, no_flags=True), nextseq(2), miseq(3, no_flags=True)
     lab.configure(daemon=SOON)
@@ -38,13 +63,10 @@ def test_a_crashed_run_is_told_once_a_period_and_one_that_is_written_never(lab: 
     log = folder_of(lab, writing) / "RTALogs.tsv"
     began = time.monotonic()
     with lab.daemon() as daemon:
-        while len(told_of(daemon.lines(), f"miseq/{crashed.name}")) < 2:
-            with log.open("a") as file:
-                file.write("one more cycle\n")
-            time.sleep(0.2)
-            assert time.monotonic() - began < 30
-        assert time.monotonic() - began > 4, "twice in less than two periods"
-        assert not told_of(daemon.lines(), f"miseq/{writing.name}"), "it was being written"
+        with being_written(log):
+            wait_told(lab, daemon, f"miseq/{crashed.name}", 2)
+            assert time.monotonic() - began > 4, "twice in less than two periods"
+            assert not told_of(daemon.lines(), f"miseq/{writing.name}"), "it was being written"
         first = told_of(daemon.lines(), f"miseq/{crashed.name}")[0]
         assert first["level"] == "ERROR"
         assert "no flag says that it ended" in first["message"]
@@ -65,22 +87,30 @@ def test_a_crashed_run_is_told_once_a_period_and_one_that_is_written_never(lab: 
 
 
 def test_what_was_told_is_not_told_again_by_a_restart_or_by_cron(lab: Lab) -> None:
+    period = 3.0
     crashed = miseq(1, no_flags=True)
     key = f"miseq/{crashed.name}"
-    lab.configure(daemon=['stale_after = "3s"'])
+    lab.configure(daemon=[f'stale_after = "{period}s"'])
     write(lab, crashed)
     assert not told_of(lab.once(), key)
-    time.sleep(3.2)
-    assert len(told_of(lab.once(), key)) == 1, "the count goes on while nobody runs"
-    assert not told_of(lab.once(), key)
+    time.sleep(period)
+    told = told_of(lab.once(), key)
+    assert len(told) == 1, "the count goes on while nobody runs"
+    told += told_of(lab.once(), key)
     with lab.daemon() as daemon:
         lab.wait_for(lambda: daemon.lines("service.started"))
         time.sleep(0.5)
-        assert not told_of(daemon.lines(), key)
-    time.sleep(2.5)
-    assert len(told_of(lab.once(), key)) == 1
+    told += told_of(daemon.lines(), key)
+    time.sleep(period)
+    told += told_of(lab.once(), key)
+    # However long the starts took: never sooner than a period after the last time.
+    with lab.ledger() as ledger:
+        history = ledger.runs.history(row_of(lab, crashed).id, limit=1000)
+    times = sorted(event.at for event in history if event.event == "run.stale")
+    assert len(told) == len(times) >= 2
+    assert all(later - sooner >= period for sooner, later in pairwise(times)), times
     # It was written to while nobody looked: nothing is told that is not true.
-    time.sleep(3.2)
+    time.sleep(period)
     (folder_of(lab, crashed) / "late.txt").write_text("alive")
     assert not told_of(lab.once(), key)
 
@@ -92,9 +122,10 @@ def test_a_crashed_run_can_be_carried_as_it_is_by_a_persons_word(lab: Lab) -> No
     with lab.daemon() as daemon:
         wait_told(lab, daemon, f"miseq/{crashed.name}", 1)
         write(lab, young)
-        lab.wait_for(lambda: lab.run(young.name) is not None)
-        refused = lab.call("release", young.name, expect=None)
-        assert refused.returncode != 0, "nobody said yet that this one hangs"
+        with being_written(folder_of(lab, young) / "RTALogs.tsv"):
+            lab.wait_for(lambda: lab.run(young.name) is not None)
+            refused = lab.call("release", young.name, expect=None)
+            assert refused.returncode != 0, "nobody said yet that this one hangs"
         lab.call("release", crashed.name)
         lab.wait_published(crashed.name)
         lab.wait_for(lambda: row_of(lab, crashed).status == "finished")
@@ -163,10 +194,12 @@ def test_an_instrument_that_publishes_nothing_is_told_once_a_period(lab: Lab) ->
             return [text for text in messages if run.name in text and "not there" in text]
 
         lab.wait_for(away, told="silent again")
-        since, count = time.monotonic(), len(away())
         assert "its source is offline" in away()[0]
-        lab.wait_for(lambda: len(away()) > count, told="once a period")
-        assert time.monotonic() - since > 2
+        lab.wait_for(lambda: len(away()) > 1, told="once a period")
+        with closing(sqlite3.connect(lab.state / "ledger.sqlite")) as ledger:
+            told_at = ledger.execute("SELECT at FROM events WHERE event='instrument.silent'")
+            times = sorted(at for (at,) in told_at)
+        assert all(after - before > 2.5 for before, after in pairwise(times)), times
         told = [one["instrument"] for one in daemon.lines("instrument.silent")]
     page = lab.call("status", expect=1).stdout
     assert "miseq: published no run for" in page
@@ -175,19 +208,20 @@ def test_an_instrument_that_publishes_nothing_is_told_once_a_period(lab: Lab) ->
 
 
 def test_a_held_run_is_no_alarm_and_a_blocked_one_is_told_again(lab: Lab) -> None:
-    lab.configure(daemon=SOON)
     odd, held = nextseq(1, outcome="CompletedSomehow"), miseq(2, no_flags=True)
     write(lab, odd, held)
+    log = lab.once(expect=1)
+    assert len([line for line in log if line["event"] == "run.blocked"]) == 1
+    lab.call("hold", held.name, "--reason", "asked the lab")
+    lab.configure(daemon=SOON)
     with lab.daemon() as daemon:
-        lab.wait_for(lambda: lab.run(held.name) is not None)
-        lab.call("hold", held.name, "--reason", "asked the lab")
         (line, *_) = wait_told(lab, daemon, f"miseq/{held.name}", 1)
         assert line["level"] == "WARNING"
         assert "asked the lab" in line["message"]
         again = wait_told(lab, daemon, f"nextseq/{odd.name}", 2)
         assert all("unknown status" in line["message"] for line in again)
         assert f"release nextseq/{odd.name}" in again[0]["next_step"]
-        assert len(daemon.lines("run.blocked")) == 1
+        assert not daemon.lines("run.blocked"), "a second alarm of the same"
     # An instrument that is taken out leaves its unfinished runs to nobody: told, as no alarm.
     del lab.kinds["nextseq"]
     lab.configure()
@@ -206,14 +240,11 @@ def test_a_unit_that_is_never_whole_is_told_and_what_is_written_is_not(lab: Lab)
     (project / "broken.raw" / "_FUNC001.DAT").write_bytes(b"half")
     (project / "good.raw").write_bytes(b"whole")
     (lab.source("prot") / "prot0002").mkdir()
-    began = time.monotonic()
     with lab.daemon() as daemon:
-        lab.wait_published("prot0001", "prot")
-        while time.monotonic() - began < 5:
-            with (project / "broken.raw" / "_FUNC001.DAT").open("ab") as file:
-                file.write(b"more")
-            time.sleep(0.2)
-        assert not daemon.lines("run.stale"), "it was being written"
+        with being_written(project / "broken.raw" / "_FUNC001.DAT"):
+            lab.wait_published("prot0001", "prot")
+            time.sleep(5)
+            assert not daemon.lines("run.stale"), "it was being written"
         (line, *_) = wait_told(lab, daemon, "prot/prot0001", 1)
         assert "keeps something back" in line["message"]
         assert "broken.raw" in line["message"]

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import time
 
+import pytest
+
 from demo.sequencer import MiSeqRun, NextSeqRun
 from tests.e2e.lab import MISEQ, NEXTSEQ, Lab, tree_of
 from tests.proxy import Proxy, Request, Times
@@ -74,13 +76,17 @@ def test_sigterm_ends_azcopy_in_seconds_and_the_run_goes_on_at_the_next_start(la
 def test_hold_stops_a_running_transfer_and_release_lets_it_go_on(lab: Lab) -> None:
     files = write_run(lab, 20 * MIB)
     lab.configure(azcopy=["cap_mbps = 8", "put_blob_mb = 1"])
-    with lab.daemon():
+    with lab.daemon() as daemon:
         lab.wait_for(lambda: azcopies(lab), told="azcopy started")
         assert "is held" in lab.call("hold", MISEQ, "--reason", "the disk sounds odd").stdout
         lab.wait_for(lambda: not azcopies(lab), 20, told="azcopy ended")
         lab.wait_for(lambda: lab.the_run().shown_status == "held", told="held")
         assert "the disk sounds odd" in lab.call("why", MISEQ, expect=None).stdout
         time.sleep(2)
+        assert azcopies(lab) == []
+        lab.configure(azcopy=["cap_mbps = 0"])  # what is sent now need not be slow
+        daemon.process.send_signal(signal.SIGHUP)
+        lab.wait_for(lambda: daemon.lines("config.taken"), told="quick again")
         assert azcopies(lab) == []
         lab.call("release", MISEQ)
         lab.wait_published()
@@ -109,6 +115,7 @@ def test_one_403_does_not_doom_a_run(lab: Lab) -> None:
     assert lab.the_run().attempts == 0
 
 
+@pytest.mark.slow
 def test_a_lasting_403_pauses_all_uploads_with_one_alarm(lab: Lab) -> None:
     files = write_run(lab)
     nextseq = NextSeqRun(NEXTSEQ)
@@ -136,6 +143,7 @@ def test_a_lasting_403_pauses_all_uploads_with_one_alarm(lab: Lab) -> None:
     lab.expect_in_lake(files, OUT)
 
 
+@pytest.mark.slow
 def test_a_line_that_stalls_is_noticed_and_tried_again(lab: Lab) -> None:
     files = write_run(lab, MIB)
     once = Times(1)
@@ -195,6 +203,7 @@ def peak_rss_mib(pid: int) -> float:
     return resource.RLIM_INFINITY
 
 
+@pytest.mark.slow
 def test_memory_stays_bounded_with_many_files(lab: Lab) -> None:
     """20,000 files here (150,000 in the benchmarks): memory must not grow with them."""
     few, many = MISEQ, "230107_M00001_0007_000000000-GGGGG"
@@ -214,4 +223,6 @@ def test_memory_stays_bounded_with_many_files(lab: Lab) -> None:
         )
         grown = peak_rss_mib(daemon.process.pid) - before
     assert lab.the_run(many).files > 20_000
-    assert grown < 60, f"{grown:.0f} MiB more for 20,000 files"
+    # It is 34 MiB, for 11,000 files as well; 40 when one comparison keeps its rows, 50 when the
+    # manifest is read in one page.
+    assert grown < 38, f"{grown:.1f} MiB more for 20,000 files"

@@ -178,3 +178,21 @@ def test_a_hung_source_stops_nobody_else(lab: Lab) -> None:
     assert lab.the_run().status == "blocked"
     assert "RunInfo.xml" in (lab.the_run().reason or "")
     shutil.rmtree(folder)
+
+
+def test_a_run_that_was_renamed_so_that_it_is_none_is_told_once(lab: Lab) -> None:
+    other = "230101_M00001_0002_000000000-BBBBB"
+    odd = lab.source() / f"{other}_finished"
+    MiSeqRun(MISEQ).write_all(lab.source())
+    MiSeqRun(other).write_all(lab.source()).rename(odd)
+    (lab.source() / f"{MISEQ}.csv").write_text("no folder")
+    (lab.source() / f"{other}.tmp").mkdir()
+    lab.configure(daemon=['scan_interval = "0.2s"'])
+    with lab.daemon() as daemon:
+        lab.wait_published(MISEQ)
+        time.sleep(1)
+        (line,) = daemon.lines("run.odd-name")
+    assert (line["level"], line["instrument"]) == ("WARNING", "miseq")
+    assert line["message"].startswith(f"{odd.name} looks like a run, but its name is not one")
+    assert "rename it" in line["next_step"]
+    assert lab.run(odd.name) is None

@@ -13,6 +13,7 @@ import pytest
 from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.ledger import Ledger, Run, StaleTransition
 from datalake_syncd.adapters.tree import trash, units
+from datalake_syncd.adapters.tree.folders import opened
 from datalake_syncd.core.errors import NeedsPerson, SourceChanged, UsageError
 from datalake_syncd.core.kinds.growing import Placed
 from datalake_syncd.core.model import FileEntry, FileStat, Status, Step
@@ -246,7 +247,7 @@ def test_a_rename_never_replaces(tmp_path: Path) -> None:
     for folder, data in (("one", b"1"), ("two", b"2")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "x").write_bytes(data)
-    with trash.opened(tmp_path / "one") as one, trash.opened(tmp_path / "two") as two:
+    with opened(tmp_path / "one") as one, opened(tmp_path / "two") as two:
         with pytest.raises(FileExistsError):
             units.rename_to_free_name("x", one, two)
         os.rename("x", "y", src_dir_fd=two, dst_dir_fd=two)

@@ -16,7 +16,7 @@ from datalake_syncd.adapters.lake.credentials import (
 from datalake_syncd.adapters.lake.faults import container_missing, storage_code, told
 from datalake_syncd.adapters.lake.reading import Hashed, Reading, bare_etag
 from datalake_syncd.core.access import LakeAccess, LakeSecret
-from datalake_syncd.core.errors import LakeUnavailable, NeedsPerson, Transient
+from datalake_syncd.core.errors import LakeUnavailable, NeedsPerson
 from datalake_syncd.core.model import Blob
 from datalake_syncd.core.names import escape
 
@@ -161,21 +161,6 @@ class Lake:
                 why="Somebody else may be writing to it.",
             )
         return seen
-
-    def upload_file(
-        self,
-        name: str,
-        fileobj: IO[bytes],
-        size: int,
-        content_type: str = "application/octet-stream",
-        *,
-        overwrite: bool = True,
-    ) -> Blob:
-        """`upload` of a file of ``size`` bytes, held in memory meanwhile; for sheets."""
-        data = fileobj.read(size + 1)
-        if len(data) != size:
-            raise Transient(f"the file for {escape(name)} changed while it was read")
-        return self.upload(name, data, content_type, overwrite=overwrite)
 
     def snapshot(self, name: str) -> str | None:
         """Keep the blob's present version; the snapshot's time stamp, which names it."""

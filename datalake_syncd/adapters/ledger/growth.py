@@ -253,6 +253,14 @@ class Growth:
             )
             self._keep_announced(run_id)
 
+    def mark_gone(self, run_id: int, paths: Iterable[str]) -> None:
+        """These files are not on the disk, and it was not us who took them from there."""
+        with self._db.transaction():
+            self._db.execute_many(
+                "UPDATE files SET here=0 WHERE run_id=? AND path=? AND freed_at IS NULL",
+                ((run_id, path) for path in paths),
+            )
+
     def all_announced(self, run_id: int) -> bool:
         """Whether all that is known of the data set was announced as it was last seen."""
         row = self._db.row(

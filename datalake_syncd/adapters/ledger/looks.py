@@ -82,18 +82,13 @@ class Looks:
                 ((checksum, run_id, path) for path, checksum in listed),
             )
 
-    def adopt_look(self, run_id: int, notes: Iterable[Oddity]) -> list[str]:
+    def adopt_in_transaction(self, run_id: int, notes: Iterable[Oddity]) -> list[str]:
         """Make the finished look the manifest; gives files that vanished before any proof.
 
         MD5 and proof stay with files whose size, times and inode are unchanged, unless a list
         now says something else of them, or they differed from it before: then their bytes are to
         be compared with it first.
         """
-        with self._db.transaction():
-            return self.adopt_in_transaction(run_id, notes)
-
-    def adopt_in_transaction(self, run_id: int, notes: Iterable[Oddity]) -> list[str]:
-        """``adopt_look`` inside the caller's transaction."""
         lost = self._db.rows(
             "SELECT path FROM files WHERE run_id=? AND proof NOT IN ('checked','read-back') "
             "AND path NOT IN (SELECT path FROM seen WHERE run_id=?) LIMIT 1000",

@@ -15,7 +15,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from datalake_syncd.adapters.tree.faults import classify
-from datalake_syncd.adapters.tree.trash import TRASH, not_moved, opened, remove_folders
+from datalake_syncd.adapters.tree.folders import opened, remove_folders
+from datalake_syncd.adapters.tree.trash import TRASH, not_moved
 from datalake_syncd.core.errors import NeedsPerson
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.pruning import PlanItem

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from datalake_syncd.core.kinds.checksums import read_sum_list
@@ -26,24 +28,25 @@ def is_neighbour(name: str) -> bool:
 def flag_gates(top: TopFolder) -> Iterator[Gate]:
     """One gate for each of the configuration's completion_flags; they may be patterns."""
     for flag in top.flags or ():
-        found = _matching(flag, top.names)
+        found = _matching(flag, top)
         needed = "in the run folder (set in the configuration)"
-        yield Gate(f"flag {flag}", bool(found), _named(found) or "not there", needed)
+        name = f"flag {escape(top.filled(flag))}"
+        yield Gate(name, bool(found), _named(found) or "not there", needed)
 
 
 def assess(top: TopFolder) -> Assessment:
     """All that is configured must be there; without any of it the quiet time alone decides."""
     gates = [*flag_gates(top)]
     if top.ready_file is not None:
-        wanted = top.ready_file.replace("{name}", top.run_name)
-        beside = [name for name in top.beside if name.lower() == wanted.lower()]
+        wanted = top.filled(top.ready_file)
+        beside = _of_this_run([n for n in top.beside if n.lower() == wanted.lower()], wanted, top)
         needed = "beside the run folder"
         name = f"ready file {escape(wanted)}"
         gates.append(Gate(name, bool(beside), _named(beside) or "not there", needed))
     if top.checksum_file is not None:
         lists = checksum_lists(top)
         needed = "a list of checksums in the run folder"
-        name = f"checksum file {top.checksum_file}"
+        name = f"checksum file {escape(top.filled(top.checksum_file))}"
         gates.append(Gate(name, bool(lists), _named(lists) or "not there", needed))
     if not gates:
         found = "no flag configured: quiet alone decides"
@@ -54,13 +57,24 @@ def assess(top: TopFolder) -> Assessment:
 
 def checksum_lists(top: TopFolder) -> tuple[str, ...]:
     """The lists of checksums in the top folder, if the configuration names any."""
-    return () if top.checksum_file is None else tuple(_matching(top.checksum_file, top.names))
+    return () if top.checksum_file is None else tuple(_matching(top.checksum_file, top))
 
 
-def _matching(pattern: str, names: Iterable[str]) -> list[str]:
-    """Names that are the pattern letter by letter, or fit it; in any case."""
-    wanted = pattern.lower()
-    return [n for n in names if n.lower() == wanted or fnmatchcase(n.lower(), wanted)]
+def _matching(pattern: str, top: TopFolder) -> list[str]:
+    """Names in the run folder that are the pattern letter by letter, or fit it; in any case."""
+    wanted = top.filled(pattern).lower()
+    # What looks like a pattern in the name of a run is just its name.
+    fits = replace(top, run_name=glob.escape(top.run_name)).filled(pattern).lower()
+    return [n for n in top.names if n.lower() == wanted or fnmatchcase(n.lower(), fits)]
+
+
+def _of_this_run(found: list[str], wanted: str, top: TopFolder) -> list[str]:
+    """Of ready files that differ in upper and lower case only: the exact one, and no other's."""
+    if wanted in found:
+        return [wanted]
+    twins = [n for n in top.beside if n.lower() == top.run_name.lower() and n != top.run_name]
+    others = {replace(top, run_name=twin).filled(top.ready_file or "") for twin in twins}
+    return [name for name in found if name not in others]
 
 
 def _named(names: Iterable[str]) -> str:

@@ -91,6 +91,13 @@ class GrowingLayout(Protocol):
     def roots(self, run: str) -> tuple[str, ...]:
         """The folders below the base (empty: itself) that hold the data set's files."""
 
+    def has_place(self, run: str, path: str) -> bool:
+        """Whether what lies at this path below the base would be carried, were it a file.
+
+        Asked of what is none, or has a name that the lake can't keep: only where it has a place
+        does it stop the data set.
+        """
+
     def arrange(
         self,
         run: str,

@@ -22,8 +22,8 @@ class TopFolder:
 
     ``names`` are the entries of the folder as they are spelled there. ``metadata`` maps the
     lower-cased path of a metadata file to its bytes, or to None when it can't be read or is
-    larger than ``MAX_METADATA_BYTES``. ``learned`` holds the lower-cased names of flags that this
-    instrument ever wrote. ``flags`` are the configuration's completion_flags, which replace the
+    larger than ``MAX_METADATA_BYTES``. ``learned`` tells which flags this instrument ever wrote
+    (`core.kinds.learned`). ``flags`` are the configuration's completion_flags, which replace the
     kind's own; None (or none at all) leaves the kind's. ``below`` has the entries of those
     folders inside the run that the kind asked for (``Kind.folders``), by their path as it is
     spelled; ``beside`` has the names beside the run folder, for kinds that look there.
@@ -41,6 +41,10 @@ class TopFolder:
     ready_file: str | None = None
     checksum_file: str | None = None
 
+    def filled(self, text: str) -> str:
+        """A name of the configuration with the run's own name in the place of ``{name}``."""
+        return text.replace("{name}", self.run_name)
+
 
 @dataclass(frozen=True, slots=True)
 class ChecksumList:
@@ -54,6 +58,18 @@ class ChecksumList:
 
     entries: Mapping[str, str]
     problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The file that tells a run from all others: one of ``metadata_files``.
+
+    ``run_id`` reads from its bytes the id that the instrument gave the run, None when it has
+    none; the run folder had that name when the instrument made it.
+    """
+
+    file: str
+    run_id: Callable[[bytes], str | None]
 
 
 class StructureCheck(Protocol):
@@ -80,12 +96,13 @@ class Kind:
 
     ``unique_names``: names of runs hold the instrument's serial number, so several instruments
     may share one destination. ``any_name``: names say nothing, so what is no folder is not a run
-    either. ``looks_beside``: ``assess`` wants the names beside the run folder. ``checksum_lists``
-    gives the paths of the lists that came with the run, ``read_checksums`` parses one from
-    (path, bytes); what they list and is missing needs a person when ``lists_are_final``, else it
-    is waited for. ``lapses``: flags are no longer waited for after the configuration's
-    ``flag_grace``. ``growing`` is the layout of data sets that are never finished; the rules of
-    single runs don't apply to those.
+    either. ``odd_name`` is true for a name that somebody made out of a run's name, so that it is
+    none any more. ``looks_beside``: ``assess`` wants the names beside the run folder.
+    ``checksum_lists`` gives the paths of the lists that came with the run, ``read_checksums``
+    parses one from (path, bytes); what they list and is missing needs a person when
+    ``lists_are_final``, else it is waited for. ``lapses``: flags are no longer waited for after the
+    configuration's ``flag_grace``. ``identity`` is how a renamed run is recognised. ``growing`` is
+    the layout of data sets that are never finished; the rules of single runs don't apply to those.
     """
 
     name: str
@@ -100,9 +117,11 @@ class Kind:
     folders: tuple[str, ...] = ()
     unique_names: bool = False
     any_name: bool = False
+    odd_name: Callable[[str], bool] = lambda _name: False
     looks_beside: bool = False
     checksum_lists: Callable[[TopFolder], tuple[str, ...]] | None = None
     read_checksums: Callable[[str, bytes], ChecksumList] | None = None
     lists_are_final: bool = True
     lapses: bool = False
+    identity: Identity | None = None
     growing: GrowingLayout | None = None

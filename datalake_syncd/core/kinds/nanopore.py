@@ -31,8 +31,11 @@ _OUTPUT_HASH = re.compile(r"output_hash_.*\.csv", _FLAGS)
 _SHEET = re.compile(r"sample_sheet_.*_\d{8}_\d{4}_([0-9a-f]{8})\.csv", _FLAGS)
 _HASH = re.compile(r"[0-9A-Fa-f]{64}")
 
-# MinKNOW's own folders beside the experiments.
-_WORKING = frozenset(("intermediate", "queued_reads", "reports", "tmp"))
+# MinKNOW's own folders beside the experiments, in the root of its data.
+_WORKING = frozenset(
+    ("core-dump-db", "intermediate", "logs", "persistence", "pings", "queued_reads", "reads",
+     "reports", "tmp", "user_scripts")
+)  # fmt: skip
 _DEPTHS = ("", "*/", "*/*/")
 _MAX_NAMED = 5
 _MAX_VALUE = 200
@@ -47,8 +50,10 @@ def _all_but(words: Collection[str]) -> Iterator[str]:
             yield begin
 
 
-# Folders of reads hold up to 100,000 names, so they are never listed.
-_PERHAPS_RUNS = tuple(_all_but(_READS))
+# Folders of reads hold up to 100,000 names, so they are never listed: neither those that a run
+# is known by, nor those that anybody's own tools may make.
+_NOT_LISTED = _READS | {"bam", "fast5", "fastq"}
+_PERHAPS_RUNS = tuple(_all_but(_NOT_LISTED))
 
 
 def is_run_name(name: str) -> bool:
@@ -191,7 +196,8 @@ def _facts(metadata: Mapping[str, bytes | None]) -> RunFacts:
 def _summary(data: bytes) -> Iterator[tuple[str, str]]:
     for line in data[: 1 << 16].decode("utf-8", "replace").splitlines():
         key, _, value = line.partition("=")
-        yield key.strip().lower(), escape(value.strip()[:_MAX_VALUE])
+        # As it is: facts are escaped where they are shown.
+        yield key.strip().lower(), value.strip()[:_MAX_VALUE]
 
 
 def _some(values: list[str]) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain, groupby
+from itertools import chain, groupby, islice
 
 from datalake_syncd.core.sheets.decoding import Lines, lines_of
 from datalake_syncd.core.sheets.report import (
@@ -46,7 +46,7 @@ def read_sheet(data: bytes) -> SheetReport:
 class _Seen:
     """What the sections of a sheet have told so far."""
 
-    sections: list[str] = field(default_factory=list)
+    sections: dict[str, None] = field(default_factory=dict)  # a set that keeps their order
     header: dict[str, str] = field(default_factory=dict)
     tables: dict[str, list[Table]] = field(default_factory=dict)
     loose: Table | None = None
@@ -86,7 +86,7 @@ def examine(data: bytes) -> SheetReport:
         line_endings=found.endings,
         padded=findings.padded,
         quoted=findings.quoted,
-        sections=tuple(seen.sections[:_SECTIONS]),
+        sections=tuple(islice(seen.sections, _SECTIONS)),
         samples=len(ids) if tables or seen.sections else None,
         rows=ids.total(),
         repeated=sum(count > 1 for count in ids.values()),
@@ -126,7 +126,7 @@ def _section(name: str, title: str, line: int, seen: _Seen, findings: Findings) 
         findings.remark("unknown-section", f"the section {shown(title)} is not known", line)
     elif name in _KNOWN and title.strip("[] ") != _KNOWN[name]:
         findings.remark("section-name", f"{shown(title)} is written [{_KNOWN[name]}]", line)
-    seen.sections.append(name)
+    seen.sections[name] = None
 
 
 def _read_loose(rows: Iterator[Row], seen: _Seen, findings: Findings) -> None:

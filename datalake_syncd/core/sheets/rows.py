@@ -53,7 +53,8 @@ class Placed:
 def find_delimiter(lines: Sequence[str], findings: Findings) -> str | None:
     """What separates the fields; None when no line has any separator."""
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)
-    told = _SEP.fullmatch(lines[first].strip()) if lines else None
+    # Spaces alone are taken off: the sign that is told may be a tab.
+    told = _SEP.fullmatch(lines[first].strip(" ")) if lines else None
     if told is not None:
         words = (
             f"'{shown(lines[first])}' is an instruction to Excel; other programs stumble over it"

@@ -12,7 +12,13 @@ from datalake_syncd.core.errors import Stopped
 from datalake_syncd.core.kinds.growing import GrowingLayout, SeenFile
 from datalake_syncd.core.model import Blob, Gate, ManifestFile
 from datalake_syncd.core.names import escape
-from datalake_syncd.core.pruning import FileEvidence, PlanItem, PrunePlan, PruneRefusal
+from datalake_syncd.core.pruning import (
+    NAMED_DOUBTS,
+    FileEvidence,
+    PlanItem,
+    PrunePlan,
+    PruneRefusal,
+)
 from datalake_syncd.steps import listing
 from datalake_syncd.steps.context import Context
 from datalake_syncd.steps.growing.look import Seen, look
@@ -30,8 +36,13 @@ def decide_units(
     blobs = _blobs(context, {path for unit in wanted.values() for path in unit})
     seen = context.patience.call(lambda tick: look(context, layout, tick))
     whole = _units_now(context, layout, seen)
+    taken = {path for rows in wanted.values() for path in rows if path not in seen.files}
+    if taken:
+        # Somebody else took them from the disk; of a unit without files nothing is left to prune.
+        context.ledger.growth.mark_gone(context.run.id, taken)
+        wanted = {unit: rows for unit, rows in wanted.items() if rows.keys() - taken}
     items: list[PlanItem] = []
-    reasons: list[str] = []
+    reasons: dict[str, None] = {}
     for unit, rows in wanted.items():
         if context.should_stop():
             raise Stopped
@@ -47,19 +58,32 @@ def decide_units(
             read_back=context.instrument.prune.proof == "read-back",
         )
         if isinstance(decision, PruneRefusal):
-            reasons.extend(reason for reason in decision.reasons if reason not in reasons)
+            reasons.update(dict.fromkeys(decision.reasons))
         else:
             items.extend(decision.items)
     if items:
         if reasons:
-            told = "; ".join(map(escape, reasons))
-            context.log(logging.WARNING, "prune.refused", f"these stay: {told}", step="prune")
+            context.log(
+                logging.WARNING,
+                "prune.refused",
+                f"these stay: {'; '.join(map(escape, _first(reasons)))}",
+                step="prune",
+                next_step=f"datalake-syncd why {escape(context.run.key)}",
+            )
         return PrunePlan(tuple(items))
     failing = [gate for gate in conditions if not gate.passed]
     if not reasons and failing:
         decision = pruning.decide(conditions, (), read_back=False)
-        reasons.extend(decision.reasons if isinstance(decision, PruneRefusal) else ())
-    return PruneRefusal(tuple(reasons) or ("no file or unit is old enough yet",))
+        if isinstance(decision, PruneRefusal):
+            reasons.update(dict.fromkeys(decision.reasons))
+    return PruneRefusal(_first(reasons) or ("no file or unit is old enough yet",))
+
+
+def _first(reasons: dict[str, None]) -> tuple[str, ...]:
+    """As many reasons as a person reads, and the number of the others."""
+    more = len(reasons) - NAMED_DOUBTS
+    told = tuple(reasons)[:NAMED_DOUBTS]
+    return (*told, f"and {more} more") if more > 0 else told
 
 
 def _blobs(context: Context, paths: set[str]) -> dict[str, Blob | None]:

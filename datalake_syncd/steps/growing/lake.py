@@ -8,18 +8,20 @@ from typing import Any
 
 from datalake_syncd.core import manifest
 from datalake_syncd.core.durations import iso
-from datalake_syncd.core.errors import LakeUnavailable, NeedsPerson, SourceChanged, Transient
+from datalake_syncd.core.errors import LakeUnavailable, NeedsPerson, Transient
 from datalake_syncd.core.manifest import Verdict, judge
-from datalake_syncd.core.model import Proof
+from datalake_syncd.core.model import Proof, Step
 from datalake_syncd.core.names import escape
 from datalake_syncd.steps import listing
-from datalake_syncd.steps.context import Context, lake_id
+from datalake_syncd.steps.context import Back, Context, lake_id
 from datalake_syncd.steps.places import run_prefix
 
 MAX_MANIFEST_BYTES = 1 << 30
 _PAGE = 2000
 #: The gate that a person may release for files that are nowhere any more.
 LOST = "lost in the lake"
+#: In ``observed``: the file on the disk without which nothing can be announced.
+WAITS_FOR = "waits_for"
 _MOVED = "moved_from"
 _LAKE_AWAY = "announced:lake-away"
 _ASK_LAKE_AGAIN = 60.0
@@ -82,16 +84,17 @@ def take_over_announced(context: Context) -> dict[str, Any]:
     known = {file.lake_path for page in context.ledger.files.pages(run.id) for file in page}
     lost = [p for p in announced if p not in known and not _is_here(p, on_disk)]
     if lost:
-        _ask_about(context, lost)
+        _ask_about(context, {path: path for path in lost})
     context.ledger.desk.put(_announced_key(context), None)
     return {**_totals(context), **(_without_leave(context) if lost else {})}
 
 
-def refuse_lost(context: Context) -> dict[str, Any]:
+def refuse_lost(context: Context) -> dict[str, Any] | Back:
     """What only the lake had, and it lost, can't be sent again: a person is needed.
 
     Released by a person, these files leave the manifest; the history keeps their names. Gives
-    the columns of the run's row that change by it.
+    the columns of the run's row that change by it; or sends the data set back to be looked at,
+    when such a file is on the disk again and may not go yet.
     """
     lost: dict[str, str] = {}
     for page in listing.pairs(context):
@@ -102,17 +105,19 @@ def refuse_lost(context: Context) -> dict[str, Any]:
     on_disk = context.ledger.growth.watched(context.run.id) if lost else {}
     changing = sorted(path for path in lost if path in on_disk)
     if changing:
-        # Sent once in a newer version that was never announced, and written again since: the
-        # manifest can tell neither of the old bytes nor of new ones before it is still.
-        raise SourceChanged(f"{escape(changing[0])} is being written again; the marker waits")
+        # On the disk in a version that was not announced, and not still for long enough yet: the
+        # manifest can tell neither of the old bytes nor of new ones before it is.
+        told = (
+            f"{escape(changing[0])} is not as it was announced; the marker waits until it is still"
+        )
+        observed = {**context.run.observed, WAITS_FOR: changing[0]}
+        return Back(Step.SIGHTED, "run.changed", told, columns={"observed": observed})
     if lost:
-        _ask_about(context, list(lost.values()))
+        _ask_about(context, lost)
         context.ledger.growth.forget(context.run.id, lost)
-    elif not context.run.observed.get(_MOVED):
-        return {}
     kept = {key: value for key, value in context.run.observed.items() if key != _MOVED}
-    left = _without_leave(context) if lost else {}
-    return {"observed": kept, **_totals(context), **left}
+    # Always told in full: a try that was cut off may have forgotten files already.
+    return {"observed": kept, **_totals(context), **_without_leave(context)}
 
 
 def moved_from(context: Context) -> dict[str, Any]:
@@ -171,9 +176,12 @@ def _without_leave(context: Context) -> dict[str, Any]:
     return {"accepted": [gate for gate in context.run.accepted if gate != LOST]}
 
 
-def _ask_about(context: Context, lost: list[str]) -> None:
-    """`NeedsPerson`; or, when a person released it, a line of history with every name."""
-    names = sorted(map(escape, lost))
+def _ask_about(context: Context, lost: dict[str, str]) -> None:
+    """`NeedsPerson`; or, when a person released it, a line of history with every name.
+
+    ``lost`` has the lake path of every file by its path on the disk.
+    """
+    names = sorted(map(escape, lost.values()))
     named = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     if LOST in context.run.accepted:
         context.ledger.runs.event(
@@ -194,6 +202,10 @@ def _ask_about(context: Context, lost: list[str]) -> None:
         why = f"they lie in {escape(old)}, where the data set was published before"
         mend = "copy them from there to where the configuration sends the data set now"
     key = escape(context.run.key)
+    in_trash = lost.keys() & {item.path for item in context.ledger.files.plan(context.run.id)}
+    if context.run.trash is not None and in_trash:
+        mend = f"{len(in_trash)} of them are in the trash here: datalake-syncd undo {key}"
+        why = "they were published, and pruned into the trash"
     raise NeedsPerson(
         f"the lake lost or changed files that this disk no longer has: {named}",
         why=why,

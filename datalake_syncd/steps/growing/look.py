@@ -17,10 +17,10 @@ from datalake_syncd.adapters.azcopy import source_root_problem
 from datalake_syncd.core.durations import format_bytes, format_duration
 from datalake_syncd.core.errors import SourceChanged
 from datalake_syncd.core.kinds.growing import Arrangement, GrowingLayout, Placed, SeenFile
-from datalake_syncd.core.kinds.massspec.placing import ONE_NAME_EACH
 from datalake_syncd.core.model import (
     Assessment,
     FileEntry,
+    FileStat,
     Gate,
     ManifestFile,
     Oddity,
@@ -29,8 +29,9 @@ from datalake_syncd.core.model import (
 )
 from datalake_syncd.core.names import escape, lake_name_problem
 from datalake_syncd.steps.context import Context
-from datalake_syncd.steps.growing.lake import carried_before, moved_from
+from datalake_syncd.steps.growing.lake import WAITS_FOR, carried_before, moved_from
 from datalake_syncd.steps.settle import Settling
+from datalake_syncd.steps.ways import way_between
 
 #: A data set is looked at again after a part of ``quiet``, at most so often (seconds).
 _SELDOM = 600.0
@@ -53,9 +54,16 @@ class Seen:
     missing: tuple[str, ...] = ()
 
 
-def look_at_growing(context: Context, layout: GrowingLayout, tick: Callable[[], None]) -> Settling:
+#: Path -> (identity on disk, MD5) of what was hashed by earlier looks.
+Hashed = dict[str, tuple[FileStat, str]]
+
+
+def look_at_growing(
+    context: Context, layout: GrowingLayout, tick: Callable[[], None], hashed: Hashed | None = None
+) -> Settling:
     """One look; ``settled`` is set when there is something to carry.
 
+    ``hashed`` is kept by the caller from look to look: a file that came back is read once.
     Raises what the source raises; nothing is decided from an error.
     """
     seen = look(context, layout, tick)
@@ -67,7 +75,7 @@ def look_at_growing(context: Context, layout: GrowingLayout, tick: Callable[[], 
     gates = [*plan.gates, *_name_gates(context, seen, plan)]
     md5s: dict[str, str] = {}
     if all(gate.passed for gate in gates):
-        md5s, returned = _returned(context, seen, plan, tick)
+        md5s, returned = _returned(context, seen, plan, tick, {} if hashed is None else hashed)
         gates.extend(returned)
     return _judge(context, seen, plan, gates, md5s)
 
@@ -96,7 +104,8 @@ def look(context: Context, layout: GrowingLayout, tick: Callable[[], None]) -> S
                 seen.files[above + entry.path] = FileEntry(above + entry.path, entry.stat)
             elif isinstance(entry, Oddity):
                 path = escape(above) + entry.path
-                seen.oddities.append(Oddity(path, entry.kind, entry.detail, entry.blocks))
+                blocks = entry.blocks and layout.has_place(context.run.name, above + entry.path)
+                seen.oddities.append(Oddity(path, entry.kind, entry.detail, blocks))
     return seen
 
 
@@ -122,18 +131,14 @@ def _watch(context: Context, seen: Seen) -> None:
 
 def _name_gates(context: Context, seen: Seen, plan: Arrangement) -> list[Gate]:
     """What can't be carried under its own name keeps the whole data set back, by name."""
-    skipped = {oddity.path for oddity in plan.skipped}
-    doubtful = [
-        oddity
-        for oddity in seen.oddities
-        # What lies in a folder that is not carried anyway stops nobody.
-        if oddity.blocks and not any(oddity.path.startswith(f"{path}/") for path in skipped)
-    ]
+    doubtful = [oddity for oddity in seen.oddities if oddity.blocks]
     for place in plan.placed:
         problem = lake_name_problem(place.path, f"{context.run.prefix}/{place.lake_path}")
         if problem is not None:
             doubtful.append(Oddity(escape(place.path), *problem, blocks=True))
-    folders = {context.folder / root for root in _local_folders(plan)}
+    # The folders that azcopy gets as its source.
+    ways = {way_between(place.path, place.lake_path) for place in plan.placed}
+    folders = {context.folder / way.local for way in ways if way is not None}
     told = [text for text in map(source_root_problem, sorted(folders)) if text]
     named = "; ".join(f"{o.path} ({o.kind}: {o.detail})" for o in doubtful[:5])
     more = f" and {len(doubtful) - 5} more" if len(doubtful) > 5 else ""
@@ -142,21 +147,8 @@ def _name_gates(context: Context, seen: Seen, plan: Arrangement) -> list[Gate]:
     return [Gate("names", not found, found or "all fine", needed, needs_person=bool(found))]
 
 
-def _local_folders(plan: Arrangement) -> set[str]:
-    """The folders that azcopy gets as its source: the part of a path that the lake lacks."""
-    folders: set[str] = set()
-    for place in plan.placed:
-        local, lake = place.path.split("/"), place.lake_path.split("/")
-        while local and lake and local[-1] == lake[-1]:
-            local.pop()
-            lake.pop()
-        if local != place.path.split("/"):
-            folders.add("/".join(local))
-    return folders
-
-
 def _returned(
-    context: Context, seen: Seen, plan: Arrangement, tick: Callable[[], None]
+    context: Context, seen: Seen, plan: Arrangement, tick: Callable[[], None], hashed: Hashed
 ) -> tuple[dict[str, str], list[Gate]]:
     """Files that were freed from this disk and are back: the same, or a person decides."""
     freed = context.ledger.growth.freed(context.run.id)
@@ -166,9 +158,11 @@ def _returned(
         before = freed.get(place.lake_path)
         if before is None:
             continue
-        md5s[place.path] = tree.hash_file(
-            context.folder, place.path, seen.files[place.path].stat, on_bytes=lambda _n: tick()
-        )[0]
+        stat = seen.files[place.path].stat
+        if place.path not in hashed or hashed[place.path][0] != stat:
+            md5, _ = tree.hash_file(context.folder, place.path, stat, on_bytes=lambda _n: tick())
+            hashed[place.path] = (stat, md5)
+        md5s[place.path] = hashed[place.path][1]
         if md5s[place.path] != before:
             other.append(escape(place.path))
     if not other or "returned" in context.run.accepted:
@@ -191,9 +185,14 @@ def _judge(
     failing = [gate for gate in gates if not gate.passed]
     if failing:
         reason = "; ".join(f"{gate.name}: {gate.found}" for gate in failing)
-        blocked = any(gate.needs_person or gate.name == ONE_NAME_EACH for gate in failing)
+        blocked = any(gate.needs_person for gate in failing)
         return Settling(reason, tuple(gates), assessment, blocked=blocked, observed=observed)
-    _tell_vanished(context, plan)
+    _tell_vanished(context, seen, plan)
+    missed = observed.pop(WAITS_FOR, None)
+    if missed in seen.files and missed not in {place.path for place in plan.placed}:
+        reason = f"{escape(missed)} is to be carried again and not still yet; the rest waits for it"
+        observed[WAITS_FOR] = missed
+        return Settling(reason, tuple(gates), assessment, observed=observed)
     reason = _waits(context, plan)
     if not plan.placed or not _news(context, seen, plan.placed):
         return Settling(reason, tuple(gates), assessment, observed=observed)
@@ -218,10 +217,11 @@ def _judge(
     return Settling(message, tuple(gates), assessment, settled=columns, complete=True, notes=notes)
 
 
-def _tell_vanished(context: Context, plan: Arrangement) -> None:
+def _tell_vanished(context: Context, seen: Seen, plan: Arrangement) -> None:
     """A unit that waited for its age and is gone now was never carried: say so, once."""
     there = {escape(one.unit) for one in plan.placed}
     there |= {escape(one.unit) for one in plan.pending}
+    there |= set(map(escape, seen.files))  # it may belong to another unit now
     gone = [unit for unit, _ in context.run.observed.get("pending") or () if unit not in there]
     if not gone or len(plan.pending) > _SHOWN:
         return

@@ -13,8 +13,8 @@ from typing import Any
 from datalake_syncd.adapters.failpoints import FailPoint, reach
 from datalake_syncd.adapters.ledger import Run, StaleTransition
 from datalake_syncd.adapters.tree import trash, units
-from datalake_syncd.core.durations import format_bytes, format_duration, iso
-from datalake_syncd.core.errors import SourceChanged, Stopped, SyncdError
+from datalake_syncd.core.durations import format_bytes, iso
+from datalake_syncd.core.errors import SourceChanged, SyncdError
 from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.core.names import escape
@@ -22,8 +22,14 @@ from datalake_syncd.core.pruning import PlanItem, PrunePlan, PruneRefusal
 from datalake_syncd.steps.context import Answer, Back, Context, Finished, Wait
 from datalake_syncd.steps.places import own_folder
 from datalake_syncd.steps.pruning import evidence
+from datalake_syncd.steps.pruning.emptying import (
+    check_source,
+    emptied,
+    empty_by_plan,
+    gone_from_lake,
+    not_yet,
+)
 from datalake_syncd.steps.pruning.refusal import not_now, refused
-from datalake_syncd.steps.pruning.trash_check import as_they_are_now, check_source, gone_from_lake
 from datalake_syncd.steps.service import Service
 
 _ASK_AGAIN = 3600.0
@@ -100,39 +106,19 @@ def _move(context: Context, plan: PrunePlan) -> Answer:
 
 
 def _empty(context: Context) -> Answer:
-    run, source = context.run, context.instrument.source
-    name = run.trash or ""
-    if not context.instrument.prune.enabled or context.config.lake.proof == "claimed":
-        return Finished(f"kept in {trash.TRASH}: pruning is no longer enabled for the instrument")
-    rest = float(run.observed["freed_at"]) + context.instrument.prune.trash - context.now()
-    if rest > 0:
-        return Wait(f"files in the trash for another {format_duration(rest)}", rest)
-    if context.clock_jumped:
-        return Wait("the clock jumped; the trash is emptied later", _ASK_AGAIN)
+    run = context.run
+    early = not_yet(context, float(run.observed["freed_at"]))
+    if early is not None:
+        return early
     plan = context.ledger.files.plan(run.id)
-    gone = gone_from_lake(context, plan)
+    gone = gone_from_lake(context, {item.path: item.md5 for item in plan})
     if gone:
         return _rescue(context, plan, gone)
-    plan = as_they_are_now(context, plan)
-    if context.ledger.runs.by_id(run.id).hold_reason is not None:
-        raise Stopped("held while its trash was about to be emptied")
-    context.ledger.runs.event(
-        run.id, context.now(), "trash.emptying", f"{len(plan)} files are unlinked", step="prune"
-    )
-    done = trash.empty(
-        source,
-        name,
-        plan,
-        after_each=lambda: reach(FailPoint.TRASH_FILE_UNLINKED),
-        should_stop=context.should_stop,
-    )
+    done = empty_by_plan(context, plan)
     if done.interrupted:
         return Wait("the trash was being emptied when the service stopped", 0.0)
-    reach(FailPoint.TRASH_EMPTIED)
-    message = f"{done.unlinked + done.already_gone} files unlinked"
-    if done.left:
-        message += f"; {len(done.left)} that were not carried stay in {trash.TRASH}"
-    run = _without_batch(context.ledger.runs.set, run)
+    message = emptied(done)
+    run = _without_batch(context, run)
     context.ledger.runs.event(run.id, context.now(), "trash.emptied", message, step="prune")
     context.log(logging.INFO, "trash.emptied", message, step="prune", freed=done.freed)
     return prune_units(replace(context, run=run))
@@ -180,7 +166,7 @@ def _take_back(context: Context, why: str) -> Run:
     back = _put_back(context, why)
     if _UNDONE in context.run.observed:
         context.ledger.growth.mark_back(context.run.id, back, context.now())
-    return _without_batch(context.ledger.runs.set, context.ledger.runs.by_id(context.run.id))
+    return _without_batch(context, context.ledger.runs.by_id(context.run.id))
 
 
 def put_back_unfinished(service: Service) -> None:
@@ -256,9 +242,8 @@ def _base(context: Context) -> str:
     return "" if growing is None else growing.base(context.run.name)
 
 
-def _without_batch(write: Any, run: Run) -> Run:
-    changed: Run = write(run, trash=None, observed=_observed(run))
-    return changed
+def _without_batch(context: Context, run: Run) -> Run:
+    return context.ledger.runs.set(run, trash=None, observed=_observed(run))
 
 
 def _observed(run: Run) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from datalake_syncd.core.model import Gate, Status, Step
 from datalake_syncd.steps import sighting
 from datalake_syncd.steps.findings import record, tell
 from datalake_syncd.steps.growing.lake import learn_announced
-from datalake_syncd.steps.growing.look import look_at_growing, pause
+from datalake_syncd.steps.growing.look import Hashed, look_at_growing, pause
 from datalake_syncd.steps.service import Service
 from datalake_syncd.steps.settle import Settling
 
@@ -24,6 +24,7 @@ class GrowthWatch:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._due: dict[int, float] = {}
+        self._hashed: dict[int, Hashed] = {}
 
     def visit(self, run: Run, patience: Patience) -> None:
         """Look if it is time to; new and whole files send the data set on its way again."""
@@ -35,7 +36,9 @@ class GrowthWatch:
             Status.WAITING,
             Status.BLOCKED,
         )
-        if not (run.done is Step.SIGHTED or resting) or now < self._due.get(run.id, now):
+        if not (run.done is Step.SIGHTED or resting):
+            return
+        if now < self._due.get(run.id, now) and run.reason != sighting.ASKED:
             return
         instrument = self._service.config.instruments[run.instrument]
         layout = KINDS[instrument.kind].growing
@@ -43,11 +46,12 @@ class GrowthWatch:
             return
         self._due[run.id] = now + pause(instrument.quiet)
         context = self._service.context(run)
+        hashed = self._hashed.setdefault(run.id, {})
         try:
             reach(FailPoint.BEFORE_SETTLE)
-            sighting.check(self._service, instrument, run)
+            patience.call(lambda _tick: sighting.check(self._service, instrument, run))
             learn_announced(context)
-            found = patience.call(lambda tick: look_at_growing(context, layout, tick))
+            found = patience.call(lambda tick: look_at_growing(context, layout, tick, hashed))
         except (SourceChanged, SourceOffline, LakeUnavailable, NeedsPerson) as error:
             if patience.stuck:
                 raise  # nothing of this source can be looked at now
@@ -56,6 +60,8 @@ class GrowthWatch:
             gate = Gate("look", False, str(error), "all of it can be looked at", person)
             tell(self._service, run, status, str(error), error.next_step or None, [asdict(gate)])
             return
+        if all(gate.passed for gate in found.gates):
+            self._hashed.pop(run.id)
         try:
             self._record(run, found)
         except StaleTransition:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.core.model import Step
 from datalake_syncd.core.wording import counted
 from datalake_syncd.steps.overview.report import Report
@@ -16,6 +17,13 @@ DOING = {
     Step.PUBLISH: "pruning",
     Step.PRUNE: "emptying the trash",
 }
+
+
+def doing(run: Run) -> str:
+    """What is, or was, being done with a run after its last finished step."""
+    if run.done is Step.PUBLISH and any(not gate["passed"] for gate in run.gates):
+        return "looking at what is new in it"  # what was published before stands
+    return DOING[run.done]
 
 
 def sentence(report: Report) -> str:

@@ -7,18 +7,22 @@ from dataclasses import replace
 
 from datalake_syncd.adapters.failpoints import FailPoint, reach
 from datalake_syncd.adapters.tree import trash
-from datalake_syncd.core.durations import format_bytes, format_duration, iso
-from datalake_syncd.core.errors import NeedsPerson, Stopped
+from datalake_syncd.core.durations import format_bytes, iso
+from datalake_syncd.core.errors import NeedsPerson
 from datalake_syncd.core.model import Step
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.pruning import PlanItem, PrunePlan, PruneRefusal
 from datalake_syncd.steps.context import Answer, Back, Context, Done, Finished, Wait
 from datalake_syncd.steps.growing.prune import prune_units
 from datalake_syncd.steps.pruning import evidence
+from datalake_syncd.steps.pruning.emptying import (
+    check_source,
+    emptied,
+    empty_by_plan,
+    gone_from_lake,
+    not_yet,
+)
 from datalake_syncd.steps.pruning.refusal import not_now, refused
-from datalake_syncd.steps.pruning.trash_check import as_they_are_now, check_source, gone_from_lake
-
-_ASK_AGAIN = 3600.0
 
 
 def prune(context: Context) -> Answer:
@@ -102,46 +106,25 @@ def _moved(context: Context, plan: list[PlanItem]) -> Answer:
 
 def empty_trash(context: Context) -> Answer:
     """Unlink the files of the plan once ``trash`` has passed and the lake still has them all."""
-    run, source = context.run, context.instrument.source
+    run = context.run
     if run.trash is None:
         return Finished()
     if run.pruned_at is None:
         return _bring_back(context, "it was being brought back when the service ended")
-    if not context.instrument.prune.enabled or context.config.lake.proof == "claimed":
-        return Finished(f"kept in {trash.TRASH}: pruning is no longer enabled for the instrument")
-    rest = run.pruned_at + context.instrument.prune.trash - context.now()
-    if rest > 0:
-        return Wait(f"in the trash for another {format_duration(rest)}", rest)
-    if context.clock_jumped:
-        return Wait("the clock jumped; the trash is emptied later", _ASK_AGAIN)
+    early = not_yet(context, run.pruned_at)
+    if early is not None:
+        return early
     check_source(context)
     plan = context.ledger.files.plan(run.id)
-    gone = gone_from_lake(context, plan)
+    gone = gone_from_lake(context, {item.path: item.md5 for item in plan})
     if gone:
         return _rescue(context, plan, gone)
-    plan = as_they_are_now(context, plan)
-    if context.ledger.runs.by_id(run.id).hold_reason is not None:
-        raise Stopped("held while its trash was about to be emptied")
-    context.ledger.runs.event(
-        run.id, context.now(), "trash.emptying", f"{len(plan)} files are unlinked", step="prune"
-    )
-    done = trash.empty(
-        source,
-        run.trash,
-        plan,
-        after_each=lambda: reach(FailPoint.TRASH_FILE_UNLINKED),
-        should_stop=context.should_stop,
-    )
+    done = empty_by_plan(context, plan)
     if done.interrupted:
         return Wait("the trash was being emptied when the service stopped", 0.0)
-    reach(FailPoint.TRASH_EMPTIED)
-    stays = ""
-    if done.left:
-        shown = ", ".join(done.left[:5]) + (", …" if len(done.left) > 5 else "")
-        stays = f"; {len(done.left)} that were not carried stay in {trash.TRASH}: {shown}"
     return Done(
         "trash.emptied",
-        f"{done.unlinked + done.already_gone} files unlinked{stays}",
+        emptied(done),
         data={"freed": done.freed, "left": list(done.left[:1000])},
         columns={"trash": None, "emptied_at": context.now()},
     )

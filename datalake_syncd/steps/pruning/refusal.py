@@ -37,7 +37,13 @@ def not_now(context: Context, conditions: tuple[Gate, ...]) -> Answer | None:
 def refused(context: Context, refusal: PruneRefusal) -> Answer:
     """Say why nothing goes, and send the run to the step that may mend it."""
     reasons = "; ".join(escape(reason) for reason in refusal.reasons)
-    context.log(logging.WARNING, "prune.refused", f"nothing is pruned: {reasons}", step="prune")
+    context.log(
+        logging.WARNING,
+        "prune.refused",
+        f"nothing is pruned: {reasons}",
+        step="prune",
+        next_step=f"datalake-syncd why {escape(context.run.key)}",
+    )
     last = context.ledger.runs.last_event(context.run.id, "prune.refused")
     if last is not None and reasons in last.message and context.now() - last.at < _ASK_AGAIN:
         return Wait(f"not pruned: {reasons}", _ASK_AGAIN)  # going round changed nothing

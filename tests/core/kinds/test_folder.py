@@ -9,6 +9,7 @@ import pytest
 from datalake_syncd.core.kinds.folder import FOLDER
 from datalake_syncd.core.kinds.kind import TopFolder
 from datalake_syncd.core.model import Assessment, Outcome
+from datalake_syncd.core.names import escape
 
 
 def assess(*names: str, run: str = "delivery 7", **settings: Any) -> Assessment:
@@ -71,6 +72,33 @@ def test_the_ready_file_stands_beside_and_has_this_runs_name() -> None:
     # A name that looks like a placeholder of something else is just a name.
     odd = assess("a", run="{0}%s{name}", beside=("{0}%s{name}.ready",), **ready)
     assert odd.complete
+
+
+def test_ready_files_of_runs_that_differ_in_case_only_are_told_apart() -> None:
+    ready = {"ready_file": "{name}.ready"}
+    beside = ("Run", "run", "RUN", "run.ready")
+    assert assess("a", run="run", beside=beside, **ready).complete
+    assert not assess("a", run="Run", beside=beside, **ready).complete, "that is another's"
+    assert assess("a", run="Run", beside=("Run", "run.ready"), **ready).complete
+    both = assess("a", run="Run", beside=(*beside, "Run.ready"), **ready)
+    assert both.gates[0].found == "found Run.ready"
+    assert assess("a", run="Run", beside=(*beside, "ruN.ready"), **ready).complete
+
+
+@pytest.mark.parametrize("run", ["delivery 7", "a[1]*?", "{name}", "A\\b"])
+def test_the_runs_own_name_in_flags_and_lists(run: str) -> None:
+    rules: dict[str, Any] = {"flags": ("{name}.done",), "checksum_file": "{name}*.md5"}
+    found = assess(f"{run}.done", f"{run.upper()}-x.md5", run=run, **rules)
+    assert [gate.name for gate in found.gates if not gate.passed] == []
+    top = TopFolder(run, ("x.md5", f"{run}.md5", f"{run}-x.MD5"), **rules)
+    assert FOLDER.checksum_lists is not None
+    assert FOLDER.checksum_lists(top) == (f"{run}.md5", f"{run}-x.MD5")
+    for name in ("{name}x.done", "other.done", "a1bc.done"):
+        waits = assess(name, run=run, **rules)
+        assert [gate.name for gate in waits.gates if not gate.passed] == [
+            f"flag {escape(run)}.done",
+            f"checksum file {escape(run)}*.md5",
+        ]
 
 
 def test_a_checksum_file_is_a_pattern_and_its_lists_are_read() -> None:

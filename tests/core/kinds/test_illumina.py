@@ -83,7 +83,7 @@ def test_gates_in_order() -> None:
         (
             NextSeqRun(NEXTSEQ_NAME, no_flags=True),
             Outcome.UNKNOWN,
-            ["flag RunCompletionStatus.xml", "flag RTAComplete.txt", "run status"],
+            ["flag RunCompletionStatus.xml", "flag RTAComplete.txt"],
         ),
     ],
 )
@@ -106,6 +106,7 @@ def test_an_unknown_status_needs_a_person_and_a_half_written_one_does_not() -> N
     assert (unknown.found, unknown.needs_person) == ("unknown status: Paused", True)
     half = gate(assess(NextSeqRun(NEXTSEQ_NAME, half_written_status=True)), "run status")
     assert "half-written" in half.found
+    assert half.unreadable
     assert not half.needs_person
 
 
@@ -121,6 +122,8 @@ def test_a_file_that_can_not_be_read_is_not_yet(name: str, content: bytes | None
     assessment = look(NEXTSEQ500, files)
     assert not assessment.complete
     assert not any(gate.needs_person for gate in assessment.gates)
+    assert all(gate.unreadable for gate in assessment.gates if not gate.passed)
+    assert any(gate.unreadable for gate in assessment.gates)
 
 
 def test_names_are_matched_whatever_their_case() -> None:
@@ -139,6 +142,44 @@ def test_a_learned_flag_is_waited_for(run: SequencerRun) -> None:
         assert assess(run, learned=learned).complete
     finally:
         run.copy_complete = False
+
+
+def test_a_learned_flag_is_asked_of_no_older_run_and_of_no_other_instrument() -> None:
+    serial = NEXTSEQ_NAME.split("_")[1]
+    for since, other, complete in (
+        ("20180612", serial, False),
+        ("20180613", serial, True),
+        ("20180101", "NB501017", True),
+    ):
+        learned = frozenset({f"copycomplete.txt@{other}@{since}"})
+        assert assess(NextSeqRun(NEXTSEQ_NAME), learned=learned).complete is complete
+
+
+@pytest.mark.parametrize(
+    ("name", "odd"),
+    [
+        (NEXTSEQ_NAME, False),
+        (f"{NEXTSEQ_NAME}_finished", True),
+        (f"{NEXTSEQ_NAME} (2)", True),
+        (f"{NEXTSEQ_NAME}.old", True),
+        (f"{NEXTSEQ_NAME}\n", True),
+        (f"{NEXTSEQ_NAME}.tmp", False),
+        (f"old_{NEXTSEQ_NAME}", False),
+        ("180612_NB501016_0001_", False),
+        ("Calibration", False),
+    ],
+)
+def test_a_name_that_was_made_out_of_a_runs_name_is_odd(name: str, odd: bool) -> None:
+    assert NEXTSEQ500.odd_name(name) is odd
+    assert not (odd and NEXTSEQ500.is_run(name))
+
+
+def test_flags_of_the_configuration_may_hold_the_runs_name() -> None:
+    run = NextSeqRun(NEXTSEQ_NAME)
+    flags = ("{name}.done",)
+    assert failing(assess(run, flags=flags)) == [f"flag {NEXTSEQ_NAME}.done"]
+    files = {**run.files(), f"{NEXTSEQ_NAME}.DONE": b""}
+    assert look(NEXTSEQ500, files, name=NEXTSEQ_NAME, flags=flags).complete
 
 
 def test_a_learned_flag_of_another_kind_means_nothing() -> None:
@@ -188,7 +229,33 @@ def test_a_half_written_job_info_is_not_yet(flags: tuple[str, ...] | None) -> No
     files["CompletedJobInfo.xml"] = files["CompletedJobInfo.xml"][:-5]
     assessment = look(MISEQ, files, flags=flags)
     assert failing(assessment) == ["local analysis"]
+    assert gate(assessment, "local analysis").unreadable
     assert assessment.outcome is Outcome.UNKNOWN
+
+
+def test_a_job_info_that_is_something_else_is_unreadable_and_a_queued_one_is_not() -> None:
+    files = MiSeqRun(MISEQ_NAME, analysis="done").files()
+    files["CompletedJobInfo.xml"] = b"<SomethingElse/>"
+    foreign = gate(look(MISEQ, files), "local analysis")
+    assert (foreign.passed, foreign.unreadable) == (False, True)
+    assert "<SomethingElse>" in foreign.found
+    queued = gate(assess(MiSeqRun(MISEQ_NAME, analysis="queued")), "local analysis")
+    assert (queued.passed, queued.unreadable) == (False, False)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"<RunPar", b"<SomethingElse/>"])
+def test_run_parameters_that_can_not_be_read_are_told_and_hold_nothing(
+    content: bytes | None,
+) -> None:
+    files: dict[str, bytes | None] = {**NextSeqRun(NEXTSEQ_NAME).files()}
+    files["RunParameters.xml"] = content
+    assessment = look(NEXTSEQ500, files)
+    assert assessment.complete
+    told = gate(assessment, "RunParameters.xml")
+    assert told.found.startswith("RunParameters.xml: ")
+    assert told.warns
+    del files["RunParameters.xml"]
+    assert "RunParameters.xml" not in {one.name for one in look(NEXTSEQ500, files).gates}
 
 
 def test_a_nextseq_does_not_wait_for_an_analysis() -> None:

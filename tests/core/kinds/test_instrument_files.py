@@ -49,96 +49,47 @@ def test_run_parameters(path: Path) -> None:
     assert result.facts.planned_cycles
 
 
-# Real runs: kind, folder, reads, date, software; and lanes, tiles, surfaces.
-REAL = [
-    (
-        "miseq",
-        "130417_M00146_0021_000000000-A2WDF",
-        (121, 121),
-        "130417",
-        "MiSeq Control Software 2.2.0, RTA 1.17.28",
-        (1, 28, 2),
-    ),
-    (
-        "miseq",
-        "230825_M04034_0043_000000000-L6NVV",
-        (151, 8, 8, 151),
-        "230825",
-        "MiSeq Control Software 4.0.0.1769, RTA 1.18.54.4",
-        (1, 28, 2),
-    ),
-    (
-        "miniseq",
-        "180103_M000000_0000_0000000000",
-        (151, 8, 8, 151),
-        "180103",
-        "MiniSeq Control Software 1.1.8.0, RTA 2.8.6.0",
-        (1, 24, 2),
-    ),
-    (
-        # Its list of tiles names lanes 1 and 2, but it writes four.
-        "nextseq500",
-        "141212_NS500318_0033_AH16YMBGXX",
-        (76, 8, 8),
-        "141212",
-        "NextSeq Control Software 1.3.0.23, RTA 2.1.3",
-        (4, 432, 2),
-    ),
-    (
-        "nextseq500",
-        "170609_NB551051_0017_AHLFFJBGX2",
-        (75, 8, 75),
-        "170609",
-        "NextSeq Control Software 2.1.0.31, RTA 2.4.11",
-        (4, 216, 2),
-    ),
-    (
-        # An SP flow cell: SurfaceCount is 2, one surface is scanned.
-        "novaseq6000",
-        "200624_A00834_0183_BHMTFYTINY",
-        (36, 10, 10),
-        "6/24/2020 4:30:24 PM",
-        "NovaSeq Control Software 1.6.0, RTA v3.4.4",
-        (2, 156, 1),
-    ),
-    (
-        "novaseqx",
-        "20240531_LH00130_0061_A22CC55LT4",
-        (151, 8, 8, 151),
-        "2024-06-01T04:25:08Z",
-        "NovaSeqXSeries Control Software 1.2.0.28691",
-        (8, 784, 2),
-    ),
-    (
-        "hiseq2500",
-        "140923_SN7001179_0208_BC59Y4ACXX",
-        (101, 101),
-        "140923",
-        "HiSeq Control Software 2.0.5, RTA 1.17.20",
-        (8, 96, 2),
-    ),
-    (
-        "hiseq2500",
-        "141212_D00535_0038_BC6A12ANXX",
-        (51, 7),
-        "141212",
-        "HiSeq Control Software 2.2.38, RTA 1.18.61",
-        (8, 96, 2),
-    ),
-]
+#: Real runs: kind | folder | cycles of the reads | date | lanes, tiles, surfaces | software.
+REAL = """
+miseq | 130417_M00146_0021_000000000-A2WDF | 121 121 | 130417 | 1 28 2 |
+  MiSeq Control Software 2.2.0, RTA 1.17.28
+miseq | 230825_M04034_0043_000000000-L6NVV | 151 8 8 151 | 230825 | 1 28 2 |
+  MiSeq Control Software 4.0.0.1769, RTA 1.18.54.4
+miniseq | 180103_M000000_0000_0000000000 | 151 8 8 151 | 180103 | 1 24 2 |
+  MiniSeq Control Software 1.1.8.0, RTA 2.8.6.0
+# Its list of tiles names lanes 1 and 2, but it writes four.
+nextseq500 | 141212_NS500318_0033_AH16YMBGXX | 76 8 8 | 141212 | 4 432 2 |
+  NextSeq Control Software 1.3.0.23, RTA 2.1.3
+nextseq500 | 170609_NB551051_0017_AHLFFJBGX2 | 75 8 75 | 170609 | 4 216 2 |
+  NextSeq Control Software 2.1.0.31, RTA 2.4.11
+# An SP flow cell: SurfaceCount is 2, one surface is scanned.
+novaseq6000 | 200624_A00834_0183_BHMTFYTINY | 36 10 10 | 6/24/2020 4:30:24 PM | 2 156 1 |
+  NovaSeq Control Software 1.6.0, RTA v3.4.4
+novaseqx | 20240531_LH00130_0061_A22CC55LT4 | 151 8 8 151 | 2024-06-01T04:25:08Z | 8 784 2 |
+  NovaSeqXSeries Control Software 1.2.0.28691
+hiseq2500 | 140923_SN7001179_0208_BC59Y4ACXX | 101 101 | 140923 | 8 96 2 |
+  HiSeq Control Software 2.0.5, RTA 1.17.20
+hiseq2500 | 141212_D00535_0038_BC6A12ANXX | 51 7 | 141212 | 8 96 2 |
+  HiSeq Control Software 2.2.38, RTA 1.18.61
+"""
 
 
-@pytest.mark.parametrize(
-    ("kind", "folder", "reads", "date", "software", "counts"), REAL, ids=lambda value: str(value)
-)
+def runs_of(table: str) -> list[list[str]]:
+    """The rows of a table, each over two lines."""
+    lines = [line for line in table.splitlines() if line and not line.startswith("#")]
+    pairs = zip(lines[::2], lines[1::2], strict=True)
+    return [[cell.strip() for cell in "".join(pair).split("|")] for pair in pairs]
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split()))
+
+
+@pytest.mark.parametrize(("kind", "folder", "cycles", "date", "counts", "software"), runs_of(REAL))
 def test_facts_of_a_real_run(
-    kind: str,
-    folder: str,
-    reads: tuple[int, ...],
-    date: str,
-    software: str,
-    counts: tuple[int, int, int],
+    kind: str, folder: str, cycles: str, date: str, counts: str, software: str
 ) -> None:
+    reads = numbers(cycles)
     place = next(path for path in FILES.rglob(folder) if (path / "RunInfo.xml").exists())
     top = {path.name: path.read_bytes() for path in place.iterdir() if path.is_file()}
     facts = assess(KINDS[kind], top, name=folder).facts
@@ -152,7 +103,7 @@ def test_facts_of_a_real_run(
     assert facts.planned_cycles == sum(reads)
     assert facts.date == date
     assert facts.software == software
-    assert (facts.lanes, facts.tiles, facts.surfaces) == counts
+    assert (facts.lanes, facts.tiles, facts.surfaces) == numbers(counts)
     ended = "RunCompletionStatus.xml" in top
     assert facts.completed_cycles == (sum(reads) if ended else None)
 

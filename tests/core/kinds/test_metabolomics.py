@@ -198,9 +198,32 @@ def test_a_method_that_meets_the_data_keeps_all_back(files: list[str], found: st
     arrangement = arrange(files)
     shut = gate(arrangement, "one name each")
     assert not shut.passed
-    assert not shut.needs_person
+    assert shut.needs_person
     assert found in shut.found
     assert arrangement.placed == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "has"),
+    [
+        (f"{RUN}/x.", True),
+        (f"{RUN}/deep/a.raw", True),
+        (f"{METHODS}/link", True),
+        (f"{RUN}4/x", False),
+        ("elsewhere/x", False),
+        ("x.raw", False),
+    ],
+)
+def test_all_of_the_two_folders_has_a_place(path: str, has: bool) -> None:
+    assert LAYOUT.has_place("S/3", path) is has
+
+
+def test_methods_that_are_missing_are_warned_of() -> None:
+    for missing in ((METHODS,), ()):
+        shut = gate(arrange([f"{RUN}/a.raw"], missing=missing), "method folder")
+        assert (shut.passed, shut.warns) == (False, True)
+    fine = gate(arrange([f"{RUN}/a.raw", f"{METHODS}/m"]), "method folder")
+    assert (fine.passed, fine.warns) == (True, False)
 
 
 def test_a_method_folder_without_any_file_is_none() -> None:

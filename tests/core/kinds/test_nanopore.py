@@ -60,7 +60,13 @@ def test_any_name_is_a_run(name: str) -> None:
     assert NANOPORE.is_run(name)
 
 
-@pytest.mark.parametrize("name", ["queued_reads", "Intermediate", "tmp", "reports", ".x", "nosync"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "queued_reads", "Intermediate", "tmp", "reports", ".x", "nosync", "logs", "core-dump-db",
+        "persistence", "user_scripts", "pings", "reads", "Reads",
+    ],
+)  # fmt: skip
 def test_folders_of_minknow_itself_are_no_runs(name: str) -> None:
     assert not NANOPORE.is_run(name)
 
@@ -82,6 +88,19 @@ def test_a_run_may_lie_at_any_of_three_depths(place: str) -> None:
 def test_a_run_folder_is_known_by_what_is_in_it(reads: str) -> None:
     renamed = assess(f"s/renamed by hand/{reads.upper()}/x", f"t/{A}/{FINAL_A}")
     assert renamed.gates[0].found == "not there for s/renamed by hand"
+
+
+@pytest.mark.parametrize("reads", ["fast5", "FASTQ", "bam", "pod5", "fast5_pass", "bam_fail"])
+def test_folders_of_reads_are_never_listed(reads: str) -> None:
+    for place in (reads, f"sample/{reads}", f"sample/{reads}/0"):
+        assert not matches(place, NANOPORE.folders)
+
+
+@pytest.mark.parametrize("reads", ["fast5", "fastq", "bam"])
+def test_a_folder_that_anybody_may_make_is_no_sign_of_a_run(reads: str) -> None:
+    found = assess(f"{reads}/x", f"sample/{A}/{FINAL_A}", f"sample/{A}/pod5/a.pod5")
+    assert found.complete
+    assert found.gates[0].found == "1 in 1 run folder"
 
 
 def test_a_run_folder_is_known_by_its_name() -> None:
@@ -147,7 +166,7 @@ def test_facts_come_from_the_summaries_of_all_runs() -> None:
     files = {f"a/{FINAL_A}": SUMMARY % b"PAE1", f"b/{FINAL_B}": SUMMARY % b"\x1bPAE2"}
     facts = NANOPORE.assess(top_of(files)).facts
     assert facts.instrument_id == "PCT0013"
-    assert facts.flowcell == "PAE1, \\x1bPAE2"
+    assert facts.flowcell == "PAE1, \x1bPAE2", "facts are escaped where they are shown"
     assert facts.run_id == "5884d9f2-07d6-49bc-9bbd-6903374a7a13"
     assert facts.date == "2019-09-26T21:05:29.202517+01:00"
     assert facts.experiment == "group"
@@ -160,7 +179,7 @@ def test_facts_come_from_the_summaries_of_all_runs() -> None:
 @settings(max_examples=300)
 @given(
     st.text(st.sampled_from("fastqbmpod5_iklx["), max_size=12)
-    | st.sampled_from(sorted(nanopore._READS)).flatmap(
+    | st.sampled_from(sorted(nanopore._NOT_LISTED)).flatmap(
         lambda word: (
             st.integers(0, len(word)).map(lambda n: word[:n])
             | st.sampled_from([word + "x", word + "_", word.upper(), "x" + word])
@@ -169,7 +188,7 @@ def test_facts_come_from_the_summaries_of_all_runs() -> None:
 )
 def test_every_folder_is_listed_but_those_of_reads(name: str) -> None:
     if name:
-        wanted = name.lower() not in nanopore._READS
+        wanted = name.lower() not in nanopore._NOT_LISTED
         assert matches(name, NANOPORE.folders) is wanted
         assert matches(f"sample/{name}", NANOPORE.folders) is wanted
 

@@ -223,13 +223,34 @@ def test_two_files_for_one_name_keep_the_project_back(
     arrangement = arrange(files)
     shut = gate(arrangement, "one name each")
     assert not shut.passed
-    assert not shut.needs_person, "it opens by itself when one of them is renamed"
+    assert shut.needs_person, "no waiting renames one of them"
     first, second = sorted([one.replace("\n", "\\x0a"), other.replace("\n", "\\x0a")])
     assert shut.found == f"{first} and {second} both go to {target}"
     assert arrangement.placed == ()
     assert arrangement.ready is None
     assert [oddity.path for oddity in arrangement.skipped] == ["notes.txt"]
     assert arrange(["s.raw", one, "notes.txt"]).placed
+
+
+@pytest.mark.parametrize(
+    ("path", "has"),
+    [
+        ("a.raw", True),
+        ("a.d", True),  # a link, or a folder that can't be read
+        ("a.d/analysis.tdf.", True),
+        ("A.RAW/sub/x", True),
+        ("Prot1.xlsx", True),
+        ("m.meth", True),
+        ("METADATA.xlsx", True),
+        ("notes.txt.", False),
+        ("old", False),
+        ("old/link", False),
+        ("old/a.raw", False),
+        ("a.raw.", False),
+    ],
+)
+def test_only_what_would_be_carried_has_a_place(path: str, has: bool) -> None:
+    assert LAYOUT.has_place("prot1", path) is has
 
 
 def test_many_meetings_are_counted() -> None:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from datalake_syncd.core.kinds.checksums import read_crc_manifest
+from datalake_syncd.core.kinds.folder import is_neighbour
 from datalake_syncd.core.kinds.illumina import structure
 from datalake_syncd.core.kinds.illumina.runinfo import merge, read_run_info
 from datalake_syncd.core.kinds.illumina.runparameters import read_run_parameters
 from datalake_syncd.core.kinds.illumina.runstatus import RunEnd, read_job_info, read_run_status
-from datalake_syncd.core.kinds.kind import NO_CHECKSUMS, Kind, TopFolder
+from datalake_syncd.core.kinds.kind import NO_CHECKSUMS, Identity, Kind, TopFolder
+from datalake_syncd.core.kinds.learned import is_asked
 from datalake_syncd.core.model import Assessment, Gate, Outcome, RunFacts
 
 RUN_INFO = "RunInfo.xml"
@@ -58,6 +60,12 @@ def is_run_name(name: str) -> bool:
     return _RUN_NAME.fullmatch(name) is not None
 
 
+def is_odd_name(name: str) -> bool:
+    """True for what begins with the name of a run and goes on, and is no copy that is under way."""
+    begins = _RUN_NAME.match(name)
+    return begins is not None and begins[0] != name and not is_neighbour(name)
+
+
 def assess(rules: Rules, top: TopFolder) -> Assessment:
     """Judge a run by its top folder: flags, analyses, run status, RunInfo.xml.
 
@@ -85,8 +93,12 @@ def assess(rules: Rules, top: TopFolder) -> Assessment:
     if rules.onboard_analysis:
         gates += _analysis_gates(top, wait)
     status_expected = RUN_STATUS in rules.flags
-    gates.append(_status_gate(end, wait, expected=status_expected))
+    if end is not None or not (status_expected and wait.asked):
+        gates.append(_status_gate(end))  # else the flag of its name says that it is missing
     gates.append(_info_gate(here, info.problem, info.facts.run_id, top.run_name))
+    if parameters.problem and _has(here, RUN_PARAMETERS):
+        needed = "a readable one tells more of the run; nothing waits for it"
+        gates.append(Gate(RUN_PARAMETERS, True, parameters.problem, needed, warns=True))
     if rules.manifests:
         gates += _manifest_gates(top)
 
@@ -120,7 +132,9 @@ def illumina_kind(
         structure=partial(structure.check_of, layouts),
         folders=(ANALYSIS, f"{ANALYSIS}/*") if rules.onboard_analysis else (),
         unique_names=True,
+        odd_name=is_odd_name,
         lapses=True,
+        identity=Identity(RUN_INFO, lambda data: read_run_info(data).facts.run_id),
         checksum_lists=manifest_paths if rules.manifests else None,
         read_checksums=read_crc_manifest if rules.manifests else None,
     )
@@ -165,12 +179,13 @@ def _has(here: Iterable[str], name: str) -> bool:
 
 def _needed_flags(rules: Rules, top: TopFolder, here: set[str]) -> Iterable[tuple[str, str]]:
     if top.flags:
-        yield from ((name, "in the run folder (set in the configuration)") for name in top.flags)
+        needed = "in the run folder (set in the configuration)"
+        yield from ((top.filled(name), needed) for name in top.flags)
         return
     yield from ((name, "in the run folder") for name in rules.flags)
     for name in rules.learned_flags:
         # One that is there already is shown too, although nothing waits for it yet.
-        if name.lower() in top.learned or _has(here, name):
+        if is_asked(top.learned, name, top.run_name) or _has(here, name):
             yield name, "in the run folder (this instrument writes one)"
 
 
@@ -184,7 +199,7 @@ def _local_gate(here: set[str], job: RunEnd | None, wait: _Wait) -> Gate:
     name, needed = "local analysis", f"no {QUEUED}, or a readable {JOB_INFO}"
     queued = _has(here, QUEUED)
     if job is not None and job.problem:
-        return Gate(name, False, job.problem, needed)
+        return Gate(name, False, job.problem, needed, unreadable=True)
     if job is not None:
         found = job.error_text or f"{JOB_INFO} found, it tells of no error"
         return Gate(name, True, found, needed)
@@ -206,14 +221,12 @@ def _analysis_gates(top: TopFolder, wait: _Wait) -> Iterable[Gate]:
             yield Gate(name, True, "not there, not waited for", needed)
 
 
-def _status_gate(end: RunEnd | None, wait: _Wait, *, expected: bool) -> Gate:
+def _status_gate(end: RunEnd | None) -> Gate:
     name, asked = "run status", f"a known status in {RUN_STATUS}"
     if end is None:
-        if not (expected and wait.asked):
-            return Gate(name, True, f"no {RUN_STATUS}", f"{asked}, if any")
-        return Gate(name, False, f"no {RUN_STATUS}", asked, may_lapse=wait.lapses)
+        return Gate(name, True, f"no {RUN_STATUS}", f"{asked}, if any")
     if end.problem:
-        return Gate(name, False, end.problem, asked)
+        return Gate(name, False, end.problem, asked, unreadable=True)
     if end.outcome is Outcome.UNKNOWN:
         found = f"unknown status: {end.status_text}"
         return Gate(name, False, found, asked, needs_person=True)
@@ -228,7 +241,8 @@ def _info_gate(here: set[str], problem: str, run_id: str | None, run_name: str) 
     if not problem and run_id and run_id.lower() != run_name.lower():
         # Operators rename folders, and instruments disagree with themselves: told, not judged.
         found += ", which is not the folder's name"
-    return Gate(f"{RUN_INFO} readable", not problem, found, f"a readable {RUN_INFO}")
+    needed = f"a readable {RUN_INFO}"
+    return Gate(f"{RUN_INFO} readable", not problem, found, needed, unreadable=bool(problem))
 
 
 def _outcome(

@@ -59,6 +59,10 @@ class MetabolomicsLayout:
         sample = run.partition("/")[0]
         return RAW_DATA + run, METHODS + sample
 
+    def has_place(self, run: str, path: str) -> bool:
+        """True for all that lies in the run's folder or in its methods."""
+        return any(path.startswith(f"{root}/") for root in self.roots(run))
+
     def arrange(
         self,
         run: str,
@@ -85,6 +89,8 @@ class MetabolomicsLayout:
         gates = placing.folder_gates(missing, names)
         if not shared and methods.rstrip("/") not in missing:
             gates[-1] = _no_methods(methods.rstrip("/"))
+        # What was acquired waits for what somebody has to bring.
+        gates[-1] = replace(gates[-1], warns=not gates[-1].passed)
         gates.append(placing.one_name_each(targets, carried))
 
         def place(unit: Unit) -> list[Placed]:

@@ -20,8 +20,8 @@ def one_name_each(targets: Mapping[str, str], carried: Iterable[str] = ()) -> Ga
 
     It names both when two files have one lake path, and when the lake path of a file is the
     folder of another: that could not be brought back to a disk. ``carried`` are lake paths that
-    were announced before, also of files that have left the disk. It opens by itself when one of
-    them is renamed.
+    were announced before, also of files that have left the disk. Until somebody renames one of
+    them nothing can go.
     """
     owners: dict[str, str] = {}
     met: list[str] = []
@@ -46,7 +46,8 @@ def one_name_each(targets: Mapping[str, str], carried: Iterable[str] = ()) -> Ga
                 told = f"the folder of {escape(lake_path)} in the lake"
                 met.append(f"{escape(owners[folder])} goes to {escape(folder)}, {told}")
     needed = "each file has a name of its own in the lake; rename one of the two"
-    return Gate(ONE_NAME_EACH, not met, _first(met) or "no two files meet", needed)
+    found = _first(met) or "no two files meet"
+    return Gate(ONE_NAME_EACH, not met, found, needed, needs_person=bool(met))
 
 
 def _folders(lake_path: str) -> Iterator[str]:

@@ -72,6 +72,10 @@ class ProteomicsLayout:
         """All of the project folder."""
         return ("",)
 
+    def has_place(self, run: str, path: str) -> bool:  # noqa: ARG002 - the same for all projects
+        """True for what is named like an acquisition, or has a place by its own name."""
+        return vendors.is_unit_folder(path.partition("/")[0]) or lake_path(path) is not None
+
     def arrange(
         self,
         run: str,  # noqa: ARG002 - every project follows the same rules

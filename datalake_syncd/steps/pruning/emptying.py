@@ -1,19 +1,24 @@
-"""What must still hold before a trash is emptied: the disk, the lake, and the files in it."""
+"""Emptying a trash: what must still hold (the disk, the lake, the files in it), then the plan."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 
 from datalake_syncd.adapters import tree
+from datalake_syncd.adapters.failpoints import FailPoint, reach
 from datalake_syncd.adapters.tree import trash
-from datalake_syncd.core.errors import NeedsPerson, SourceOffline
+from datalake_syncd.core.durations import format_duration
+from datalake_syncd.core.errors import NeedsPerson, SourceOffline, Stopped
 from datalake_syncd.core.manifest import Verdict, judge
 from datalake_syncd.core.model import Proof
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.pruning import PlanItem
 from datalake_syncd.steps import listing
-from datalake_syncd.steps.context import Context
+from datalake_syncd.steps.context import Answer, Context, Finished, Wait
+
+_ASK_AGAIN = 3600.0
 
 
 def check_source(context: Context) -> None:
@@ -28,7 +33,53 @@ def check_source(context: Context) -> None:
         )
 
 
-def as_they_are_now(context: Context, plan: list[PlanItem]) -> list[PlanItem]:
+def not_yet(context: Context, since: float) -> Answer | None:
+    """Why a trash that was filled at ``since`` (epoch seconds) is not emptied now, or None."""
+    prune = context.instrument.prune
+    if not prune.enabled or context.config.lake.proof == "claimed":
+        return Finished(f"kept in {trash.TRASH}: pruning is no longer enabled for the instrument")
+    rest = since + prune.trash - context.now()
+    if rest > 0:
+        return Wait(f"in the trash for another {format_duration(rest)}", rest)
+    if context.clock_jumped:
+        return Wait("the clock jumped; the trash is emptied later", _ASK_AGAIN)
+    return None
+
+
+def empty_by_plan(context: Context, plan: list[PlanItem]) -> trash.Emptied:
+    """Unlink the files of the plan, after a last look at each; ``interrupted`` says if it ended.
+
+    Raises ``NeedsPerson`` for a file that is another one now, ``Stopped`` when a person holds it.
+    """
+    run = context.run
+    plan = _as_they_are_now(context, plan)
+    if context.ledger.runs.by_id(run.id).hold_reason is not None:
+        raise Stopped("held while its trash was about to be emptied")
+    context.ledger.runs.event(
+        run.id, context.now(), "trash.emptying", f"{len(plan)} files are unlinked", step="prune"
+    )
+    done = trash.empty(
+        context.instrument.source,
+        run.trash or "",
+        plan,
+        after_each=lambda: reach(FailPoint.TRASH_FILE_UNLINKED),
+        should_stop=context.should_stop,
+    )
+    if not done.interrupted:
+        reach(FailPoint.TRASH_EMPTIED)
+    return done
+
+
+def emptied(done: trash.Emptied) -> str:
+    """What was unlinked and what stays, in words."""
+    told = f"{done.unlinked + done.already_gone} files unlinked"
+    if not done.left:
+        return told
+    shown = ", ".join(done.left[:5]) + (", …" if len(done.left) > 5 else "")
+    return f"{told}; {len(done.left)} that were not carried stay in {trash.TRASH}: {shown}"
+
+
+def _as_they_are_now(context: Context, plan: list[PlanItem]) -> list[PlanItem]:
     """The plan with today's stats; a file whose stat is another must still have its MD5.
 
     Some shares give other inodes after they are mounted again; a chmod changes the ctime.
@@ -59,10 +110,10 @@ def as_they_are_now(context: Context, plan: list[PlanItem]) -> list[PlanItem]:
     return now
 
 
-def gone_from_lake(context: Context, plan: list[PlanItem]) -> list[str]:
-    """Files of the plan whose blob is no longer the one that was proven, at most 20."""
+def gone_from_lake(context: Context, md5s: Mapping[str, str]) -> list[str]:
+    """Files (path -> MD5) whose blob is no longer the one that was proven, at most 20, escaped."""
     listing.refresh(context)
-    planned = {item.path: item.md5 for item in plan}
+    planned = dict(md5s)
     names = (f"{context.run.prefix}.md5", f"{context.run.prefix}.sync")
     gone = [escape(name) for name in names if context.lake.get(name) is None]
     for page in listing.pairs(context):
