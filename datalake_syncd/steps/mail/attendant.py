@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 
 from datalake_syncd.adapters import run_logs, tree
 from datalake_syncd.adapters.ledger import LedgerFull, Letter
@@ -42,6 +43,9 @@ class MailAttendant:
         rehearsal = os.environ.get("SYNCD_MAIL_EVERY")
         self.every = float(rehearsal) if rehearsal else _EVERY
         self._at_once = rehearsal is not None
+        if service.config.mail is not None:
+            with suppress(LedgerFull):  # the first round does it then
+                notices.begin(service.ledger)
 
     def round(self) -> None:
         """Look, queue what is due, send what is due."""
