@@ -109,7 +109,7 @@ def _gone(incident: Incident, on_trial: Collection[str], now: float) -> Incident
 
 def _was_never_told(incident: Incident, now: float) -> bool:
     gone = incident.gone_at
-    return incident.thread is None and gone is not None and now - gone >= SETTLE
+    return incident.thread is None and gone is not None and _passed(gone, now) >= SETTLE
 
 
 def _seen(incident: Incident, seen: Found, now: float) -> Incident:
@@ -151,11 +151,12 @@ def plan(
         for one in standing
         if one.mailed_at is None
         and one.gone_at is None
-        and now - one.since >= _settle(one.key, at_once=at_once)
+        and _passed(one.since, now) >= _settle(one.key, at_once=at_once)
     )
     told = [one for one in standing if one.mailed_at is not None and one.gone_at is None]
-    due = any(now - (one.mailed_at or 0.0) >= remind_after for one in told)
-    remind = [one for one in told if now - (one.mailed_at or 0.0) >= remind_after / 2]
+    ages = [(one, _passed(one.mailed_at or 0.0, now)) for one in told]
+    due = any(age >= remind_after for _, age in ages)
+    remind = [one for one, age in ages if age >= remind_after / 2]
     # A reminder behind mails that nobody got yet would only say the same again.
     return Plan(new, tuple(remind) if due and not unsent else (), _over(standing, now, at_once))
 
@@ -178,7 +179,7 @@ def _over(
         for those in threads.values()
         if all(
             one.gone_at is not None
-            and now - one.gone_at >= (0.0 if at_once else _settle(one.key, at_once=at_once))
+            and _passed(one.gone_at, now) >= (0.0 if at_once else _settle(one.key, at_once=at_once))
             for one in those
         )
     )
@@ -187,3 +188,8 @@ def _over(
 def _settle(key: str, *, at_once: bool) -> float:
     kind = key.partition("/")[0]
     return SETTLES.get(kind, 0.0 if at_once else SETTLE)
+
+
+def _passed(then: float, now: float) -> float:
+    """Seconds since then; a clock that was put back must not make anybody wait for ever."""
+    return abs(now - then)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import socket
+from contextlib import suppress
 
 from datalake_syncd.adapters.hook import HookUnusable, run_hook
-from datalake_syncd.adapters.ledger import Event
+from datalake_syncd.adapters.ledger import Event, LedgerFull
 from datalake_syncd.core.durations import iso
 from datalake_syncd.steps.service import Service
 
@@ -32,6 +33,9 @@ class EventHook:
         self._service = service
         self._failing = False
         self._next = 0.0
+        if service.config.daemon.on_event is not None:
+            with suppress(LedgerFull):  # the first round does it then
+                self._begin()
 
     def round(self) -> None:
         """Give the command what happened since the last time, one event after the other."""
@@ -44,7 +48,7 @@ class EventHook:
                 service.log(logging.INFO, "hook.works", "no command is told of events any more")
             return
         if last is None:
-            desk.put(LAST_EVENT, str(service.ledger.runs.newest_event()))
+            self._begin()
             return
         if service.monotonic() < self._next:
             return
@@ -60,6 +64,12 @@ class EventHook:
 
     def close(self) -> None:
         """Nothing is held."""
+
+    def _begin(self) -> None:
+        """It hears of what happens from now on."""
+        ledger = self._service.ledger
+        if ledger.desk.get(LAST_EVENT) is None:
+            ledger.desk.put(LAST_EVENT, str(ledger.runs.newest_event()))
 
     def _behind(self, last: int) -> int:
         """Where to go on: further ahead if too much has gathered, which is told."""

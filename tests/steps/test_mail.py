@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 import time
@@ -453,3 +454,37 @@ def test_troubles_of_instruments_tell_which(post: Post, inbox: Inbox) -> None:
     desk.trouble(Trouble("mail", "mails can't be sent", "x", post.now))
     post.later(SOON)
     assert len(inbox.mails) == 1
+
+
+def test_stale_runs_and_silent_instruments_are_mailed_the_same_way(
+    post: Post, inbox: Inbox
+) -> None:
+    run = post.run()
+    told = {"next_step": "datalake-syncd release", "needs_person": True}
+    post.ledger.runs.event(run.id, post.now, "run.stale", "nothing was written for 2 d", told)
+    kept = {"since": 1, "told": 2, "message": "seq has published no run for 7 d", "do": "look"}
+    post.ledger.desk.put("silence:seq", json.dumps(kept))
+    post.later(SOON)
+    post.later(SOON)
+    assert len(inbox.mails) == 2
+    both = "".join(map(text_of, inbox.mails))
+    assert "datalake-syncd release seq/R1" in both
+    assert "seq has published no run for 7 d" in both
+    post.ledger.desk.put("silence:seq", json.dumps({"since": 1}))
+    post.mend(post.ledger.runs.by_id(run.id))
+    post.later(SOON)
+    post.later(SOON)
+    assert sorted(mail["In-Reply-To"] for mail in inbox.mails[2:]) == sorted(
+        mail["Message-ID"] for mail in inbox.mails[:2]
+    )
+
+
+def test_a_clock_that_is_put_back_keeps_nothing_back(post: Post, inbox: Inbox) -> None:
+    post.block(post.run(), "no")
+    inbox.answers = {"lab@example.org": "451 later"}
+    post.later(SOON)
+    inbox.answers = {}
+    post.later(-400 * DAY)
+    assert len(inbox.mails) == 1
+    post.later(DAY)
+    assert len(inbox.mails) == 2, "the reminder"

@@ -211,3 +211,11 @@ def test_switched_off_and_on_again_it_hears_of_what_comes_then(machine: Machine)
     machine.happens("a.heard")
     machine.later()
     assert [one["event"] for one in machine.documents()] == ["a.heard"]
+
+
+def test_a_first_pass_for_cron_tells_what_happened_in_it(machine: Machine) -> None:
+    machine.ledger.desk.put(on_event.LAST_EVENT, None)
+    machine.hook = EventHook(machine.service)
+    machine.happens("a.one")
+    machine.later()
+    assert [one["event"] for one in machine.documents()] == ["a.one"]

@@ -12,6 +12,7 @@ from datalake_syncd.core.incidents import Changes, Incident
 
 _OPEN = "sent_at IS NULL AND given_up_at IS NULL"
 _COLUMNS = [field.name for field in fields(Incident)]
+_TOO_LONG = 7200.0
 _INSERT = "INSERT INTO outbox (queued_at, message_id, subject, message, recipients, not_before) "
 
 
@@ -121,11 +122,12 @@ class Mailroom:
 
     def waiting(self, now: float | None = None, limit: int = 50) -> list[Waiting]:
         """Letters to send, those that failed least first; with ``now`` those alone that are due."""
-        due = "" if now is None else " AND not_before<=?"
+        # What waits for longer than any pause was queued by a clock that was ahead.
+        due = "" if now is None else f" AND (not_before<=:now OR not_before>:now+{_TOO_LONG})"
         rows = self._db.rows(
             f"SELECT * FROM outbox WHERE {_OPEN}{due} "  # noqa: S608 - our own words
             f"ORDER BY attempts, id LIMIT {limit:d}",
-            () if now is None else (now,),
+            {} if now is None else {"now": now},
         )
         return [_waiting(row) for row in rows]
 

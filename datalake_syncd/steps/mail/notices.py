@@ -61,6 +61,12 @@ def new_notices(ledger: Ledger) -> list[Notice]:
     return [_notice(ledger, number, run_id, event) for number, run_id, event in events]
 
 
+def begin(ledger: Ledger) -> None:
+    """Before anything happens: what happens from now on will be told."""
+    if ledger.desk.get(LAST_EVENT) is None:
+        forget(ledger)
+
+
 def forget(ledger: Ledger) -> None:
     """Nobody wants to be told: what happened until now will not be told later either."""
     newest = str(ledger.runs.newest_event())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 from datalake_syncd.adapters import run_logs
@@ -79,9 +80,13 @@ class _News:
         self.ledger = ledger
         self.mail = mail
         self.now = now
-        self.writer = Writer(config, mail)
         self._config = config
         self._logs = config.daemon.state_dir / run_logs.FOLDER
+
+    @cached_property
+    def writer(self) -> Writer:
+        """Made when there is something to write: it reads the secrets that it masks."""
+        return Writer(self._config, self.mail)
 
     def new(self, new: Sequence[Incident]) -> list[Letter]:
         """Each in a mail of its own, too many in one."""
