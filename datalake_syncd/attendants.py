@@ -13,6 +13,7 @@ from typing import Protocol
 
 from datalake_syncd.adapters.ledger import LedgerFull
 from datalake_syncd.core.errors import SyncdError
+from datalake_syncd.steps.expiry import ExpiryWatch
 from datalake_syncd.steps.service import Service
 
 
@@ -31,7 +32,7 @@ class Attendant(Protocol):
 
 
 #: Who is there; a new one is one line here.
-ATTENDANTS: tuple[Callable[[Service], Attendant], ...] = ()
+ATTENDANTS: tuple[Callable[[Service], Attendant], ...] = (ExpiryWatch,)
 
 
 class Attending:

@@ -22,13 +22,19 @@ def load_config(path: Path) -> Config:
 
 def configure_logs(config: Config) -> logging.Logger:
     """Logs as configured; every secret that is known is masked in them."""
+    redactor = Redactor(known_secrets(config))
+    logs.configure(config.log.level, config.log.format, config.log.file, redactor)
+    return logging.getLogger("datalake_syncd")
+
+
+def known_secrets(config: Config) -> list[str]:
+    """Every secret that can be read now, to be masked wherever text is shown."""
     secrets = []
     if config.lake.secret_file is not None:
         # A secret that can't be read can't leak; it is reported when it is needed.
         with suppress(SyncdError):
             secrets.append(read_secret(config.lake.secret_file).reveal())
-    logs.configure(config.log.level, config.log.format, config.log.file, Redactor(secrets))
-    return logging.getLogger("datalake_syncd")
+    return secrets
 
 
 @contextmanager
