@@ -14,6 +14,7 @@ from typing import Protocol
 from datalake_syncd.adapters.ledger import LedgerFull
 from datalake_syncd.core.errors import SyncdError
 from datalake_syncd.steps.expiry import ExpiryWatch
+from datalake_syncd.steps.log_copy import LogCopyWatch
 from datalake_syncd.steps.service import Service
 
 
@@ -32,7 +33,7 @@ class Attendant(Protocol):
 
 
 #: Who is there; a new one is one line here.
-ATTENDANTS: tuple[Callable[[Service], Attendant], ...] = (ExpiryWatch,)
+ATTENDANTS: tuple[Callable[[Service], Attendant], ...] = (ExpiryWatch, LogCopyWatch)
 
 
 class Attending:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,15 +19,30 @@ from tests.steps.service import service_of
 NOW = 1_764_504_000.0
 
 
-def watch(root: Path, now: list[float]) -> tuple[Service, ExpiryWatch, list[tuple[str, int]]]:
+class Lines(logging.Handler):
+    """Keeps event and level of what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[tuple[str, int]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event: tuple[str, object] = getattr(record, "syncd_event", ("", {}))
+        self.told.append((event[0], record.levelno))
+
+
+@pytest.fixture
+def lines() -> Iterator[list[tuple[str, int]]]:
+    logger, handler = logging.getLogger("tests.steps"), Lines()
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield handler.told
+    logger.removeHandler(handler)
+
+
+def watch(root: Path, now: list[float]) -> tuple[Service, ExpiryWatch]:
     service = service_of(root, "seq", wall=lambda: now[0])
-    lines: list[tuple[str, int]] = []
-
-    def log(level: int, event: str, _message: str, **_fields: Any) -> None:
-        lines.append((event, level))
-
-    service.log = log  # type: ignore[method-assign]
-    return service, ExpiryWatch(service), lines
+    return service, ExpiryWatch(service)
 
 
 def sas(root: Path, ends: float) -> None:
@@ -34,9 +50,11 @@ def sas(root: Path, ends: float) -> None:
     (root / "secret").write_text(f"SharedAccessSignature=sv=1&sp=rcwl&se={end}&sig=abc")
 
 
-def test_it_is_told_once_before_the_end_and_taken_back_after_a_new_one(tmp_path: Path) -> None:
+def test_it_is_told_once_before_the_end_and_taken_back_after_a_new_one(
+    tmp_path: Path, lines: list[tuple[str, int]]
+) -> None:
     now = [NOW]
-    service, one, lines = watch(tmp_path, now)
+    service, one = watch(tmp_path, now)
     desk = service.ledger.desk
     ends = NOW + 20 * DAY
     sas(tmp_path, ends)
@@ -53,7 +71,7 @@ def test_it_is_told_once_before_the_end_and_taken_back_after_a_new_one(tmp_path:
     assert "abc" not in json.dumps([trouble.message, trouble.next_step])
     assert lines == [("credential.expires", 40)]
     # Also a process that was just started does not tell it anew.
-    assert ExpiryWatch(service).round() is None
+    ExpiryWatch(service).round()
     assert len(lines) == 1
 
     now[0] = ends + 1
@@ -72,9 +90,9 @@ def test_it_is_told_once_before_the_end_and_taken_back_after_a_new_one(tmp_path:
 
 @pytest.mark.parametrize("secret", ["AccountName=a;AccountKey=a2V5", "sas of nothing", None])
 def test_what_has_no_end_or_can_not_be_read_is_no_trouble(
-    tmp_path: Path, secret: str | None
+    tmp_path: Path, secret: str | None, lines: list[tuple[str, int]]
 ) -> None:
-    service, one, lines = watch(tmp_path, [NOW])
+    service, one = watch(tmp_path, [NOW])
     if secret is None:
         (tmp_path / "secret").unlink()
     else:
