@@ -194,7 +194,9 @@ def one(bad, logger):
 def entries(kind: str = "") -> dict[str, str]:
     """Heading -> text of the entries of one kind: alarms (""), "Trouble ", "Alert "."""
     text = text_of("TROUBLESHOOTING.md")
-    return dict(re.findall(rf"^### {kind}`([^`]+)`\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL))
+    return dict(
+        re.findall(rf"^### {kind}`([^`]+)`\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL)
+    )
 
 
 def test_every_alarm_has_an_entry() -> None:
