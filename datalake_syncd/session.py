@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from datalake_syncd.adapters import logs, mounts
 from datalake_syncd.adapters.ledger import DaemonLock, Ledger
-from datalake_syncd.config import Config, load, read_secret
-from datalake_syncd.core.errors import SyncdError
+from datalake_syncd.config import Config, known_secrets, load
 from datalake_syncd.core.redact import Redactor
 
 
@@ -25,16 +24,6 @@ def configure_logs(config: Config) -> logging.Logger:
     redactor = Redactor(known_secrets(config))
     logs.configure(config.log.level, config.log.format, config.log.file, redactor)
     return logging.getLogger("datalake_syncd")
-
-
-def known_secrets(config: Config) -> list[str]:
-    """Every secret that can be read now, to be masked wherever text is shown."""
-    secrets = []
-    if config.lake.secret_file is not None:
-        # A secret that can't be read can't leak; it is reported when it is needed.
-        with suppress(SyncdError):
-            secrets.append(read_secret(config.lake.secret_file).reveal())
-    return secrets
 
 
 @contextmanager

@@ -59,8 +59,9 @@ def command(path: Path, *, as_json: bool) -> int:
 
 
 def _machine(path: Path) -> tuple[Machine, Redactor]:
+    from datalake_syncd.config import known_secrets
     from datalake_syncd.core.redact import Redactor
-    from datalake_syncd.session import known_secrets, load_config
+    from datalake_syncd.session import load_config
     from datalake_syncd.steps.doctor.finding import Machine
     from datalake_syncd.steps.service import bring_into_force
 

@@ -64,6 +64,8 @@ def _complete(ctx: click.Context, _parameter: click.Parameter, given: str) -> li
 
     Only names that no shell takes apart; with ``INSTRUMENT/`` those of one instrument.
     """
+    # Before the time runs: a busy machine takes its while for an import.
+    import datalake_syncd.cli.places  # noqa: F401 - it is needed by `_names`
     from datalake_syncd.adapters.patience import Patience
 
     path = ctx.find_root().params.get("config")

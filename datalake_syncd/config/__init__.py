@@ -13,7 +13,7 @@ from datalake_syncd.config.schema import (
     Prune,
     Web,
 )
-from datalake_syncd.config.secrets import Secret, SecretUnusable, read_secret
+from datalake_syncd.config.secrets import Secret, SecretUnusable, known_secrets, read_secret
 
 __all__ = [
     "Azcopy",
@@ -31,6 +31,7 @@ __all__ = [
     "Secret",
     "SecretUnusable",
     "Web",
+    "known_secrets",
     "load",
     "load_text",
     "load_with_origins",

@@ -5,12 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from datalake_syncd.config.grammar import CREDENTIALS
 from datalake_syncd.core.errors import Transient
 from datalake_syncd.core.names import escape
+
+if TYPE_CHECKING:
+    from datalake_syncd.config.schema import Config
 
 MAX_BYTES = 64 * 1024
 
@@ -93,6 +97,17 @@ def read_secret(path: Path) -> Secret:
             next_step=f"Write the secret alone into {shown}.",
         )
     return Secret(text)
+
+
+def known_secrets(config: Config) -> list[str]:
+    """Every secret text of a configuration that can be read now, for the redactor."""
+    texts = []
+    for path in (config.lake.secret_file, config.mail.password_file if config.mail else None):
+        if path is not None:
+            # A secret that can't be read can't leak; it is reported when it is needed.
+            with suppress(SecretUnusable):
+                texts.append(read_secret(path).reveal())
+    return texts
 
 
 def _read(path: Path, shown: str) -> bytes:

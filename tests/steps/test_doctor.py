@@ -9,12 +9,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from azure.storage.blob import RetentionPolicy
 
-from datalake_syncd.adapters.lake import PROBE
+from datalake_syncd.adapters.lake import PROBE, may_delete
 from datalake_syncd.adapters.lake.rights import PROBE_BYTES
 from datalake_syncd.adapters.ledger import DaemonLock, Ledger
 from datalake_syncd.config import load_text
@@ -23,7 +24,7 @@ from datalake_syncd.steps.doctor.examine import examine
 from datalake_syncd.steps.doctor.finding import Finding, Machine, Mark, fine
 from datalake_syncd.steps.service import bring_into_force
 from tests.e2e.mounts import tmpfs
-from tests.servers import AZCOPY, Azurite
+from tests.servers import AZCOPY, Azurite, TokenServer
 
 DAY = dt.timedelta(days=1)
 
@@ -55,7 +56,7 @@ class Scene:
 account_url = "{self.url}"
 container = "{self.container}"
 auth = "{self.auth}"
-secret_file = "{self.secret}"
+{f'secret_file = "{self.secret}"' if self.auth != "managed-identity" else ""}
 [daemon]
 state_dir = "{self.state}"
 [azcopy]
@@ -273,6 +274,65 @@ def test_what_matters_before_pruning_is_a_warning_then(scene: Scene, azurite: Az
     assert "soft delete for 9 days" in told.what
 
 
+def test_a_role_that_may_delete_is_found_without_reading_roles(
+    scene: Scene,
+    azurite_tls: Azurite,
+    token_server: TokenServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    azurite_tls.make_container(scene.container)
+    told = token_server.environment("app-service")
+    for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "SSL_CERT_FILE"):
+        monkeypatch.setenv(name, told[name])
+    scene.url = azurite_tls.account_url
+    scene.auth = "managed-identity"
+    found = scene.look("lake", "expiry")
+    assert found["lake"].mark is Mark.OK
+    assert "the login managed-identity may list" in found["lake"].what
+    assert found["deleting"].mark is Mark.WARNING, "the emulator lets every token do everything"
+    assert found["expiry"].what == "the login managed-identity has nothing that expires here"
+    kept = azurite_tls.container(scene.container).list_blobs(include=["snapshots", "deleted"])
+    assert [blob.name for blob in kept] == [f"MiSeqOutput/{PROBE}"]
+    token_server.status = 400
+    told_now = scene.look("lake")["lake"]
+    assert (told_now.mark, "was refused" in told_now.what) == (Mark.FAULT, True)
+
+
+def test_the_question_whether_it_may_delete_deletes_nothing_at_all(
+    scene: Scene, azurite: Azurite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if the name, by a mistake or a wonder, were that of a blob: no blob has the ETag."""
+    client = azurite.container(scene.container)
+    client.upload_blob("MiSeqOutput/precious", b"x")
+
+    class Drawn:
+        hex = "precious"
+
+    class Wonder:
+        @staticmethod
+        def uuid4() -> Drawn:
+            return Drawn()
+
+    monkeypatch.setattr(may_delete, "uuid", Wonder)
+    name = "MiSeqOutput/.datalake-syncd-doctor-precious"
+    client.upload_blob(name, b"y")
+    assert scene.look("lake")["deleting"].mark is Mark.WARNING
+    assert client.download_blob(name).readall() == b"y"
+    assert client.download_blob("MiSeqOutput/precious").readall() == b"x"
+
+
+def test_a_lake_that_never_answers_is_given_up(alone: Scene) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        alone.url = f"http://127.0.0.1:{silent.getsockname()[1]}/devstoreaccount1"
+        (check,) = [replace(one, seconds=1.0) for one in CHECKS if one.name == "lake"]
+        began = time.monotonic()
+        (told,) = list(examine(alone.machine(), checks=[check]))
+        assert time.monotonic() - began < 10
+    assert (told.mark, told.name) == (Mark.FAULT, "lake")
+    assert "does not answer (nothing came for 1 s)" in told.what
+    assert "proxy" in told.next_step
+
+
 # --- azcopy, secrets -------------------------------------------------------------------------
 
 
@@ -347,6 +407,21 @@ def test_an_instrument_that_hangs_keeps_no_other_waiting(alone: Scene) -> None:
     assert "ZeroDivisionError" in found[3].what
 
 
+@pytest.mark.root
+def test_pruning_needs_one_writable_file_system(alone: Scene) -> None:
+    alone.lines["prune"] = ["enabled = true"]
+    run = alone.source / "R1"
+    run.mkdir()
+    assert alone.look("prune")["prune seq"].mark is Mark.OK
+    with tmpfs(run, "1m"):
+        told = alone.look("prune")["prune seq"]
+    assert (told.mark, "R1 on another file system" in told.what) == (Mark.FAULT, True)
+    with tmpfs(alone.source, "1m,ro"):
+        found = alone.look("prune", "source")
+    assert (found["prune seq"].mark, "read-only" in found["prune seq"].what) == (Mark.FAULT, True)
+    assert found["source seq"].mark is Mark.OK, "a read-only source is fine for all but pruning"
+
+
 # --- ledger, daemon, page --------------------------------------------------------------------
 
 
@@ -371,6 +446,18 @@ def test_a_ledger_that_is_damaged(alone: Scene) -> None:
     path.write_bytes(bytes(data))
     told = alone.look("ledger")["ledger"]
     assert (told.mark, "can't be read" in told.what) == (Mark.FAULT, True)
+
+
+def test_a_large_ledger_is_not_checked_for_long(alone: Scene) -> None:
+    """A reader keeps the daemon from writing."""
+    ledger = Ledger(alone.state, writable=True)
+    with ledger.database.transaction():
+        rows = ((f"key{number}", "x" * 50) for number in range(5000))
+        ledger.database.execute_many("INSERT INTO meta VALUES (?,?)", rows)
+    assert ledger.database.sound(60.0)
+    assert not ledger.database.sound(0.0)
+    assert ledger.database.sound(60.0), "the limit is for one check only"
+    ledger.close()
 
 
 def test_the_port_of_the_page(alone: Scene) -> None:

@@ -35,7 +35,7 @@ CHECKS: tuple[Check, ...] = (
     Check("azcopy", machine.azcopy, seconds=60.0),
     Check("secrets", service.secrets),
     Check("expiry", lake.expiry),
-    Check("lake", lake.lake, silent=_NETWORK, seconds=90.0),
+    Check("lake", lake.lake, silent=_NETWORK, seconds=45.0),
     Check("source", sources.source, sources.instruments, _SHARE),
     Check("prune", sources.pruning, sources.with_pruning, _SHARE),
     Check("sheets", sources.sheets, sources.with_sheets, _SHARE),
