@@ -98,7 +98,7 @@ def test_a_full_disk_is_told_once_and_its_end_too(tmp_path: Path) -> None:
         whole = [line for line in lines if line.endswith("}")]
         assert gap["lines"] + len(whole) - 1 == 22
         say(text="and on")
-        assert "log.file-gap" not in (tmp_path / "syncd.log").read_text().splitlines()[-1]
+        assert (tmp_path / "syncd.log").read_text().count("log.file-gap") == 1
         assert len(told_in(stream)) == 2
 
 
@@ -144,6 +144,10 @@ def test_a_file_that_is_moved_away_is_opened_anew(tmp_path: Path) -> None:
     os.truncate(path, 0)  # logrotate's copytruncate
     say(3)
     assert path.read_text().count("\n") == 1
+    path.rename(tmp_path / "syncd.log-20261123")  # and its create
+    path.touch()
+    say(4)
+    assert '"number": 4' in path.read_text()
     assert not told_in(stream)
 
 
@@ -195,10 +199,13 @@ def test_a_disk_that_hangs_makes_nobody_wait(
     path = tmp_path / "syncd.log"
     path.symlink_to(os.ttyname(there))
     stream = start(path)
-    began = time.monotonic()
+    waits = []
     for number in range(500):
+        began = time.monotonic()
         say(number, "x" * 200)
-    assert time.monotonic() - began < 5, "five hundred lines, not five hundred time-outs"
+        waits.append(time.monotonic() - began)
+    assert max(waits) < 2, "nobody waits for long"
+    assert sum(waits) < 8, "five hundred lines, not five hundred time-outs"
     assert events(stream.getvalue()).count("a") == 500
     assert told_in(stream) == ["log.file-dropped"]
     assert copy_problem() == (path, "its disk does not answer")
@@ -248,6 +255,12 @@ def test_a_hanging_copy_does_not_keep_the_process(tmp_path: Path, repo_root: Pat
     os.close(here)
 
 
+def buffered(repo_root: Path) -> dict[str, str]:
+    """An environment in which Python buffers stdout, as it does for a service."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return {**kept, "PYTHONPATH": str(repo_root)}
+
+
 # --- the stream ------------------------------------------------------------------------------
 
 
@@ -293,7 +306,7 @@ def test_a_process_ends_although_nobody_reads_it(repo_root: Path) -> None:
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(repo_root)},
+        env=buffered(repo_root),
     )  # fmt: skip
     assert process.wait(30) == 7
     assert process.stderr is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -49,8 +50,14 @@ def test_a_run_is_published_while_nobody_reads_stdout(lab: Lab) -> None:
     """journald that stands still, or a `docker logs` driver that blocks."""
     run = miseq(1)
     write(lab, run)
+    # Python buffers stdout for a service; whoever flushes a full one waits.
+    environment = {name: told for name, told in os.environ.items() if name != "PYTHONUNBUFFERED"}
     process = subprocess.Popen(
-        lab.command("run"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=REPO
+        lab.command("run"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=REPO,
+        env=environment,
     )
     try:
         assert process.stdout is not None

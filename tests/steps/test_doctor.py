@@ -448,6 +448,17 @@ def test_a_ledger_that_is_damaged(alone: Scene) -> None:
     assert (told.mark, "can't be read" in told.what) == (Mark.FAULT, True)
 
 
+def test_a_ledger_of_another_version(alone: Scene) -> None:
+    ledger = Ledger(alone.state, writable=True)
+    ledger.database.execute("PRAGMA user_version=2")
+    told = alone.look("ledger")["ledger"]
+    assert (told.mark, "older schema" in told.what) == (Mark.WARNING, True)
+    ledger.database.execute("PRAGMA user_version=999")
+    told = alone.look("ledger")["ledger"]
+    assert (told.mark, "newer version" in told.what) == (Mark.FAULT, True)
+    ledger.close()
+
+
 def test_a_large_ledger_is_not_checked_for_long(alone: Scene) -> None:
     """A reader keeps the daemon from writing."""
     ledger = Ledger(alone.state, writable=True)

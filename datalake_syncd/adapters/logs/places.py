@@ -167,7 +167,8 @@ def _pouring(stream: IO[str]) -> tuple[Callable[[bytes], None], Callable[[], Non
     """How bytes get into a stream, and how to let go of it.
 
     Around Python's buffers where there is a descriptor: a thread that hangs in a full pipe would
-    hold their lock, and the interpreter could not end. The descriptor is one of our own.
+    hold their lock, and whoever flushes stdout, as every command does at its end, would wait for
+    it. The descriptor is one of our own.
     """
     try:
         descriptor = os.dup(stream.fileno())

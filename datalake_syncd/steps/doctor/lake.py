@@ -9,7 +9,15 @@ from datalake_syncd.config import Config
 from datalake_syncd.core.durations import format_duration
 from datalake_syncd.core.errors import AuthRefused, SyncdError
 from datalake_syncd.core.names import escape
-from datalake_syncd.steps.doctor.finding import Finding, Machine, fault, fine, from_error, warning
+from datalake_syncd.steps.doctor.finding import (
+    Finding,
+    Machine,
+    Mark,
+    fault,
+    fine,
+    from_error,
+    warning,
+)
 from datalake_syncd.steps.expiry import AHEAD, lake_expiry, renew
 
 # Azure takes signatures and tokens that are up to a quarter of an hour off; that is the cliff.
@@ -130,7 +138,7 @@ def _kept(machine: Machine, rights: Rights, *, versioned: bool | None) -> Findin
         days = unless_refused(rights.soft_delete_days)
         frozen = unless_refused(rights.frozen)
     except SyncdError as error:
-        return from_error(error, name=name)
+        return from_error(error, name=name, mark=Mark.WARNING)
     soft = "not known" if days is None else f"for {days} days" if days else "off"
     told = (
         f"versioning {_KNOWN[versioned]}, soft delete {soft}, immutability policy {_KNOWN[frozen]}"
@@ -158,7 +166,7 @@ def _deleting(machine: Machine, rights: Rights) -> Finding:
     try:
         can = rights.may_delete(_folders(machine.config)[0])
     except SyncdError as error:
-        return from_error(error, name=name)
+        return from_error(error, name=name, mark=Mark.WARNING)
     if not can:
         return fine("the login may not delete", name=name)
     return warning(

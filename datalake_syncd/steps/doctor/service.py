@@ -9,7 +9,13 @@ from collections.abc import Iterator
 
 from datalake_syncd import __version__
 from datalake_syncd.adapters import ports
-from datalake_syncd.adapters.ledger import LEDGER, SQLITE_VERSION, Ledger, daemon_state
+from datalake_syncd.adapters.ledger import (
+    LEDGER,
+    SQLITE_VERSION,
+    Ledger,
+    LedgerDamaged,
+    daemon_state,
+)
 from datalake_syncd.config import read_secret
 from datalake_syncd.core.durations import format_bytes
 from datalake_syncd.core.errors import SyncdError
@@ -107,8 +113,12 @@ def ledger(machine: Machine, _of: str) -> Iterator[Finding]:
             wrong = opened.desk.troubles()
         finally:
             opened.close()
-    except SyncdError as error:
+    except LedgerDamaged as error:
         yield from_error(error)
+        return
+    except SyncdError as error:
+        # Of an older version, or just being made: the next start brings it up to date.
+        yield warning(str(error), error.next_step)
         return
     told = f"{escape(str(path))}: {runs} runs, {format_bytes(size)}, "
     yield fine(told + ("undamaged" if whole else "no damage in the part that was checked in 5 s"))
