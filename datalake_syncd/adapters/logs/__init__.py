@@ -84,12 +84,14 @@ def configure(
         copy.setFormatter(formatter)
         handlers.append(copy)
     root = logging.getLogger()
-    for old in [handler for handler in root.handlers if isinstance(handler, Ours)]:
+    before = [handler for handler in root.handlers if isinstance(handler, Ours)]
+    for old in before:
         root.removeHandler(old)
-        old.close()
     for handler in handlers:
         root.addHandler(handler)
     root.setLevel(level)
+    for old in before:
+        old.close()  # at last: one whose place hangs takes two seconds, and lines go on meanwhile
     for name in _QUIET:
         # They tell every request, headers included; what matters of it is in our own events.
         logging.getLogger(name).setLevel(logging.ERROR)
