@@ -51,6 +51,14 @@ test-home: setup ## what needs big tools: real systemd, images, a browser; as ro
 demo: setup ## show a whole run on this machine: instrument, lake, proof, pruning
 	@$(VENV)/python -m demo
 
+.PHONY: man
+man: setup ## the manual pages, from the commands and the configuration: build/man/
+	$(VENV)/python tools/manual.py build/man
+
+.PHONY: completions
+completions: setup ## what TAB completes in bash, zsh and fish: build/completions/
+	@tools/completions.sh build/completions
+
 .PHONY: run
 run: ## run the daemon in the foreground: make run CONFIG=path/to/config.toml
 ifeq ($(strip $(CONFIG)),)

@@ -13,7 +13,9 @@ from typing import Protocol
 
 from datalake_syncd.adapters.ledger import LedgerFull
 from datalake_syncd.core.errors import SyncdError
+from datalake_syncd.steps.expiry import ExpiryWatch
 from datalake_syncd.steps.heartbeat import Heartbeat
+from datalake_syncd.steps.log_copy import LogCopyWatch
 from datalake_syncd.steps.mail.attendant import MailAttendant
 from datalake_syncd.steps.on_event import EventHook
 from datalake_syncd.steps.service import Service
@@ -34,7 +36,13 @@ class Attendant(Protocol):
 
 
 #: Who is there; a new one is one line here.
-ATTENDANTS: tuple[Callable[[Service], Attendant], ...] = (MailAttendant, Heartbeat, EventHook)
+ATTENDANTS: tuple[Callable[[Service], Attendant], ...] = (
+    MailAttendant,
+    Heartbeat,
+    EventHook,
+    ExpiryWatch,
+    LogCopyWatch,
+)
 
 
 class Attending:

@@ -191,11 +191,92 @@ def one(bad, logger):
     assert set(alarms_in(source)) == {"a.a", "b.b", "d.d", "g.g"}
 
 
+def entries(kind: str = "") -> dict[str, str]:
+    """Heading -> text of the entries of one kind: alarms (""), "Trouble ", "alert"."""
+    heading = r"(Datalake\w+)" if kind == "alert" else rf"{kind}`([^`]+)`"
+    text = text_of("TROUBLESHOOTING.md")
+    return dict(re.findall(rf"^### {heading}\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL))
+
+
 def test_every_alarm_has_an_entry() -> None:
     found = alarms()
     assert {"run.blocked", "ledger.full", "run.retry"} <= found
-    entries = set(re.findall(r"^### `([^`]+)`$", text_of("TROUBLESHOOTING.md"), re.MULTILINE))
-    assert found == entries
+    assert found == set(entries())
+
+
+def troubles_in(source: str) -> Iterator[str]:
+    """The keys of troubles: a word, or the part of it before "/" where the rest varies."""
+    tree = ast.parse(source)
+    constants = {
+        target.id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for call in ast.walk(tree):
+        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
+            continue
+        if call.func.attr != "trouble" or len(call.args) < 2:
+            continue  # Desk.trouble takes one that was made already
+        key = call.args[0]
+        if isinstance(key, ast.JoinedStr):
+            key = key.values[0]
+        told = constants.get(key.id) if isinstance(key, ast.Name) else getattr(key, "value", None)
+        assert isinstance(told, str), f"the key of this trouble can't be read: {ast.unparse(call)}"
+        yield told.partition("/")[0]
+
+
+def test_troubles_are_found_in_source() -> None:
+    source = """
+KEY = "a"
+def one(service, name, told):
+    service.trouble(KEY, "what", "step")
+    self.service.trouble(f"b/{name}", "what", "step")
+    service.trouble("c-d", "what", "step", name)
+    desk.trouble(told)
+"""
+    assert set(troubles_in(source)) == {"a", "b", "c-d"}
+
+
+def test_every_trouble_has_an_entry() -> None:
+    found = {key for path in PACKAGE.rglob("*.py") for key in troubles_in(path.read_text())}
+    assert {"azcopy", "scan", "expiry"} <= found
+    assert found == set(entries("Trouble "))
+
+
+def test_every_alert_has_an_entry() -> None:
+    rules = (REPO / "monitoring").glob("*.yml")
+    found = {
+        name
+        for path in rules
+        for name in re.findall(r"^\s*-?\s*alert:\s*(\w+)", path.read_text(), re.MULTILINE)
+    }
+    assert found == set(entries("alert"))
+
+
+def parts_of_entry(text: str) -> list[str]:
+    """What it means, what is safe, what to do; a part that is not there is empty."""
+    means, _, rest = text.partition("**Safe:**")
+    safe, _, step = rest.partition("**Do:**")
+    return [part.strip() for part in (means, safe, step)]
+
+
+def test_an_entry_without_a_part_is_found() -> None:
+    assert all(parts_of_entry("It means.\n\n**Safe:** all.\n\n**Do:** this.\n"))
+    for lacking in ("**Safe:** all\n**Do:** this", "It means.\n**Do:** this", "x\n**Safe:** y"):
+        assert not all(parts_of_entry(lacking))
+
+
+def test_every_entry_says_what_it_means_what_is_safe_and_what_to_do() -> None:
+    told = {**entries(), **entries("Trouble ")}
+    assert len(told) > 15
+    # An alert may send to the entry of its event.
+    sent = re.compile(r"(As|See) .*\]\(#[\w-]+\)\.\s*")
+    told |= {
+        name: text for name, text in entries("alert").items() if not sent.fullmatch(text.strip())
+    }
+    assert [name for name, text in told.items() if not all(parts_of_entry(text.strip()))] == []
 
 
 # --- the house -------------------------------------------------------------------------------

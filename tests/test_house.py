@@ -38,7 +38,9 @@ NOT_IN_CORE = {"azure", "shutil", "socket", "sqlite3", "subprocess", "tempfile",
 REMOVES = {"unlink", "rmdir", "removedirs"}
 # What removes without saying file by file what: nobody.
 REMOVES_TREES = {"rmtree", "TemporaryDirectory"}
-# The lake only grows.
+# The lake only grows. One place asks whether it could be otherwise, and can't make it so.
+ASKS = "adapters/lake/may_delete"
+ASKS_FOR_NOTHING = {"etag=NOBODYS_ETAG", "match_condition=MatchConditions.IfNotModified"}
 REMOVES_BLOBS = {"delete_blob", "delete_blobs", "delete_container", "undelete_blob"}
 OPENS = {"open", "open_text", "fdopen", "read_bytes", "read_text", "write_bytes", "write_text"}
 OPENS |= {"copy", "copy2", "copyfile"}
@@ -134,8 +136,27 @@ def removals(sources: Sources) -> list[str]:
                 faults.append(f"{where}: {name} is only for adapters/tree; take a function of it")
             if name in REMOVES_TREES:
                 faults.append(f"{where}: {name} removes what nobody has listed")
-            if name in REMOVES_BLOBS:
+            if name in REMOVES_BLOBS and not (lies_in(path, ASKS) and name == "delete_blob"):
                 faults.append(f"{where}: {name}: nothing is ever deleted in the lake")
+    return faults
+
+
+def asking(sources: Sources) -> list[str]:
+    """The one DELETE request holds for no blob: its condition and a name drawn at random."""
+    faults = []
+    for path, tree in modules(sources):
+        if not lies_in(path, ASKS):
+            continue
+        sent = [
+            call
+            for call, _ in calls(tree)
+            if isinstance(call.func, ast.Attribute) and call.func.attr in REMOVES_BLOBS
+        ]
+        if len(sent) != 1 or "uuid.uuid4()" not in ast.unparse(tree):
+            faults.append(f"{path}: one request, for a name that was drawn at random")
+        for call in sent:
+            if {ast.unparse(keyword) for keyword in call.keywords} != ASKS_FOR_NOTHING:
+                faults.append(f"{path}:{call.lineno}: only under a condition that can't hold")
     return faults
 
 
@@ -210,10 +231,13 @@ def no_private_places(sources: Sources) -> list[str]:
     return faults
 
 
-RULES: list[Rule] = [import_direction, outside_things, removals, ledger_file]
+RULES: list[Rule] = [import_direction, outside_things, removals, asking, ledger_file]
 RULES += [size, telling_names, no_private_places]
 
 P = PACKAGE
+DRAWN = "name = uuid.uuid4().hex"
+ONLY = "match_condition=MatchConditions.IfNotModified"
+ASKED = f"c.delete_blob(etag=NOBODYS_ETAG, {ONLY})"
 BREAKS: list[tuple[Rule, str, str]] = [
     (import_direction, f"{P}/core/a.py", f"from {P}.config import Config"),
     (import_direction, f"{P}/core/a.py", "from ..config import Config"),
@@ -242,6 +266,11 @@ BREAKS: list[tuple[Rule, str, str]] = [
     (removals, f"{P}/adapters/tree/a.py", "shutil.rmtree(x)"),
     (removals, f"{P}/adapters/tree/a.py", "with tempfile.TemporaryDirectory() as x: pass"),
     (removals, f"{P}/adapters/lake/a.py", "client.delete_blob()"),
+    (removals, f"{P}/adapters/lake/may_delete.py", "client.delete_container()"),
+    (asking, f"{P}/adapters/lake/may_delete.py", f"{DRAWN}; client.delete_blob()"),
+    (asking, f"{P}/adapters/lake/may_delete.py", f"{DRAWN}; c.delete_blob(etag=etag, {ONLY})"),
+    (asking, f"{P}/adapters/lake/may_delete.py", f"c.delete_blob(etag=NOBODYS_ETAG, {ONLY})"),
+    (asking, f"{P}/adapters/lake/may_delete.py", f"{DRAWN}; {ASKED}; {ASKED}"),
     (ledger_file, f"{P}/daemon.py", "open(state / 'ledger.sqlite3')"),
     (ledger_file, f"{P}/cli/a.py", "config.ledger_path.read_bytes()"),
     (ledger_file, f"{P}/cli/a.py", "shutil.copyfile(ledger, backup)"),
@@ -268,6 +297,8 @@ KEEPS: list[tuple[Rule, str, str]] = [
     (outside_things, f"{P}/adapters/ledger.py", "import sqlite3"),
     (removals, f"{P}/adapters/tree/trash.py", "os.unlink(name, dir_fd=d)"),
     (removals, f"{P}/steps/prune.py", "waiting.remove(run)"),
+    (removals, f"{P}/adapters/lake/may_delete.py", ASKED),
+    (asking, f"{P}/adapters/lake/may_delete.py", f"{DRAWN}; {ASKED}"),
     (ledger_file, f"{P}/adapters/ledger/a.py", "os.open(lock_path, os.O_RDWR)"),
     (ledger_file, f"{P}/adapters/ledger/a.py", "class Lock:\n def f(s): os.open(path, 0)"),
     (ledger_file, f"{P}/adapters/ledger/a.py", "sqlite3.connect(path)"),

@@ -10,7 +10,22 @@ if TYPE_CHECKING:
     from watchdog.observers.api import BaseObserver, ObservedWatch
 
 #: More runs than this at a time are left to the periodic scan.
-_MOST_RUNS = 50
+MOST_RUNS = 50
+_LIMITS = ("/proc/sys/fs/inotify/max_user_{}", "/proc/sys/user/max_inotify_{}")
+
+
+def limit(what: str) -> int | None:
+    """The kernel's limit of inotify ``watches`` or ``instances`` for one user; None: not known.
+
+    Two files set it, one for each user name space; the smaller counts.
+    """
+    found = []
+    for path in _LIMITS:
+        try:
+            found.append(int(Path(path.format(what)).read_text()))
+        except (OSError, ValueError):
+            continue  # another kernel has other files
+    return min(found, default=None)
 
 
 class Observer:
@@ -29,7 +44,7 @@ class Observer:
         """Watch these folders and no others; gives a sentence, once, when that fails."""
         if self._failed:
             return None
-        wanted = {source, *(source / name for name in sorted(runs)[:_MOST_RUNS])}
+        wanted = {source, *(source / name for name in sorted(runs)[:MOST_RUNS])}
         try:
             self._follow(wanted)
         except OSError as error:

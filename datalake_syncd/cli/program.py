@@ -41,6 +41,7 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("prune", "prune", "Free the local disk of proven runs; --dry-run shows what would go."),
     Entry("undo", "ask", "Bring a pruned run back from the trash.", "undo"),
     Entry("restore", "restore", "Fetch a run from the lake and check every MD5."),
+    Entry("doctor", "doctor", "Look at everything that a run needs, and say what to do."),
     Entry("mail", "mail", "Try the settings of [mail]: mail test sends one now."),
     Entry("config", "configuration", "Check, show or start a configuration file."),
 )  # fmt: skip

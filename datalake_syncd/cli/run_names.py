@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from datalake_syncd.core.errors import SyncdError, UsageError
+from datalake_syncd.core.errors import UsageError
 from datalake_syncd.core.names import escape
 
 if TYPE_CHECKING:
     from datalake_syncd.adapters.ledger import Ledger, Run
+
+#: Seconds that somebody who pressed TAB is kept waiting at most.
+_COMPLETE_WITHIN = 2.0
+_PLAIN = re.compile(r"[\w@%+,./~-]+", re.ASCII)
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -55,19 +60,34 @@ def _near(ledger: Ledger, text: str) -> str | None:
 
 
 def _complete(ctx: click.Context, _parameter: click.Parameter, given: str) -> list[str]:
-    """Names for the shell's completion; silent when there is no ledger to look into."""
-    from datalake_syncd.cli.places import read_settings, reading
+    """Names for the shell's completion: fast, and silent whatever is wrong.
+
+    Only names that no shell takes apart; with ``INSTRUMENT/`` those of one instrument.
+    """
+    # Before the time runs: a busy machine takes its while for an import.
+    import datalake_syncd.cli.places  # noqa: F401 - it is needed by `_names`
+    from datalake_syncd.adapters.patience import Patience
 
     path = ctx.find_root().params.get("config")
     if not isinstance(path, Path):
         return []
     try:
-        with reading(read_settings(path)) as ledger:
-            runs = ledger.runs.all()
-    except SyncdError:
+        # A ledger that is being written is waited for, but not by somebody who types.
+        names = Patience("completion", _COMPLETE_WITHIN).call(lambda _tick: _names(path, given))
+    except Exception:  # noqa: BLE001 - whatever it is, it must not end up in somebody's prompt
         return []
-    names = [text for run in runs for text in (run.name, run.key)]
-    return [name for name in names if name.startswith(given) and name.isprintable()]
+    return [name for name in names if name.startswith(given) and _PLAIN.fullmatch(name)]
+
+
+def _names(path: Path, given: str) -> list[str]:
+    from datalake_syncd.cli.places import read_settings, reading
+
+    instrument, slash, _ = given.partition("/")
+    with reading(read_settings(path)) as ledger:
+        if slash:
+            return [run.key for run in ledger.runs.all(instrument)]
+        keys = [f"{one.name}/" for one in ledger.desk.instruments()] if given else []
+        return ledger.runs.names() + keys
 
 
 def run_argument(*, required: bool = True) -> Callable[[_Function], _Function]:

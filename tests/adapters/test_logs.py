@@ -49,7 +49,7 @@ def json_log(
     stream = io.StringIO()
     configure(level, "json", file, Redactor([SECRET]), stream, environ or {})
     root = logging.getLogger()
-    root.handlers = [h for h in root.handlers if type(h).__module__ == logs.__name__]
+    root.handlers = [h for h in root.handlers if type(h).__module__.startswith(logs.__name__)]
     return stream
 
 

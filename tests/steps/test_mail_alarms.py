@@ -19,6 +19,7 @@ STANDING = {
     "azcopy.unusable": "azcopy",
     "hook.unusable": "on_event",
     "loop.hangs": "hang",
+    "credential.expires": "expiry",
 }
 #: Mailed past the outbox, which lies on that disk.
 PAST_THE_OUTBOX = {"ledger.full"}

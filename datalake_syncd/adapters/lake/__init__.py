@@ -7,5 +7,6 @@ from __future__ import annotations
 
 from datalake_syncd.adapters.lake.lake import Lake
 from datalake_syncd.adapters.lake.reading import Hashed
+from datalake_syncd.adapters.lake.rights import PROBE, Rights, Written, unless_refused
 
-__all__ = ["Hashed", "Lake"]
+__all__ = ["PROBE", "Hashed", "Lake", "Rights", "Written", "unless_refused"]

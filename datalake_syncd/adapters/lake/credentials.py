@@ -13,7 +13,7 @@ from datalake_syncd.core.errors import UsageError
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
-    from azure.storage.blob import ContainerClient
+    from azure.storage.blob import BlobServiceClient, ContainerClient
 
 SINGLE_PUT_LIMIT = 256 * 1024**2
 """Bytes up to which a blob goes up in one request, whose MD5 the service checks."""
@@ -50,8 +50,25 @@ def container_client(
     access: LakeAccess, secret: LakeSecret, environ: Mapping[str, str]
 ) -> ContainerClient:
     """A client for the container, with time-outs and few retries. Does not connect yet."""
+    from azure.storage.blob import ContainerClient
+
+    return ContainerClient(
+        access.account_url, access.container, **_options(access, secret, environ)
+    )
+
+
+def service_client(
+    access: LakeAccess, secret: LakeSecret, environ: Mapping[str, str]
+) -> BlobServiceClient:
+    """A client for what belongs to the account, made like that of the container."""
+    from azure.storage.blob import BlobServiceClient
+
+    return BlobServiceClient(access.account_url, **_options(access, secret, environ))
+
+
+def _options(access: LakeAccess, secret: LakeSecret, environ: Mapping[str, str]) -> dict[str, Any]:
     from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
-    from azure.storage.blob import ContainerClient, ExponentialRetry
+    from azure.storage.blob import ExponentialRetry
 
     quiet()
     credential: AzureNamedKeyCredential | AzureSasCredential | TokenCredential
@@ -61,23 +78,21 @@ def container_client(
         credential = AzureNamedKeyCredential(secret.account_name, secret.account_key)
     else:
         credential = token_credential(access, secret, environ)
-    return ContainerClient(
-        access.account_url,
-        access.container,
-        credential=credential,
-        connection_verify=trust(environ),
-        connection_timeout=_CONNECT,
-        read_timeout=_READ,
-        connection_data_block_size=1024**2,
+    return {
+        "credential": credential,
+        "connection_verify": trust(environ),
+        "connection_timeout": _CONNECT,
+        "read_timeout": _READ,
+        "connection_data_block_size": 1024**2,
         # Three and five seconds; longer waits are kept in the ledger.
-        retry_policy=ExponentialRetry(
+        "retry_policy": ExponentialRetry(
             initial_backoff=1, increment_base=2, retry_total=_RETRIES, random_jitter_range=1
         ),
-        max_single_put_size=SINGLE_PUT_LIMIT,
-        max_single_get_size=16 * 1024**2,
-        max_chunk_get_size=16 * 1024**2,
-        user_agent="datalake-syncd",
-    )
+        "max_single_put_size": SINGLE_PUT_LIMIT,
+        "max_single_get_size": 16 * 1024**2,
+        "max_chunk_get_size": 16 * 1024**2,
+        "user_agent": "datalake-syncd",
+    }
 
 
 def token_credential(

@@ -9,6 +9,7 @@ from typing import Any
 
 from datalake_syncd.adapters.ledger.database import (
     LEDGER,
+    SQLITE_VERSION,
     Database,
     LedgerDamaged,
     LedgerFull,
@@ -37,6 +38,8 @@ from datalake_syncd.core.model import Oddity
 from datalake_syncd.core.pruning import PlanItem
 
 __all__ = [
+    "LEDGER",
+    "SQLITE_VERSION",
     "AlreadyRunning",
     "DaemonLock",
     "DaemonState",

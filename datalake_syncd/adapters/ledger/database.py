@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from datalake_syncd.adapters.ledger.schema import MIGRATIONS
 from datalake_syncd.core.errors import SyncdError, UsageError
 
 LEDGER = "ledger.sqlite"
+SQLITE_VERSION = sqlite3.sqlite_version
 
 
 class LedgerDamaged(UsageError):
@@ -103,6 +105,27 @@ class Database:
         answer = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if answer != "ok":
             raise sqlite3.DatabaseError(str(answer))
+
+    def sound(self, within: float) -> bool:
+        """Check the file for damage, for ``within`` seconds at most: True if that was all of it.
+
+        A reader keeps a daemon from writing meanwhile, so that it must not take long. Raises
+        `LedgerDamaged`.
+        """
+        until = time.monotonic() + within
+        with self._lock:
+            self._connection.set_progress_handler(lambda: time.monotonic() > until, 10_000)
+            try:
+                self._quick_check()
+            except sqlite3.OperationalError as error:
+                if "interrupted" in str(error):
+                    return False
+                raise damaged(self.path, error) from error
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+                raise damaged(self.path, error) from error
+            finally:
+                self._connection.set_progress_handler(None, 0)
+        return True
 
     def _migrate(self, version: int) -> None:
         if 0 < version < len(MIGRATIONS):

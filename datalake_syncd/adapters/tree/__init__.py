@@ -4,6 +4,7 @@
 service's own scratch folders.
 """
 
+from datalake_syncd.adapters.tree.access import Access, access_of
 from datalake_syncd.adapters.tree.files import (
     hash_file,
     is_folder,
@@ -16,9 +17,11 @@ from datalake_syncd.adapters.tree.private import clear_private, make_private_roo
 from datalake_syncd.adapters.tree.walk import Entry, Look, file_stat, look
 
 __all__ = [
+    "Access",
     "Entry",
     "ListedSums",
     "Look",
+    "access_of",
     "clear_private",
     "file_stat",
     "hash_file",

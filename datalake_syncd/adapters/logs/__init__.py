@@ -6,15 +6,12 @@ that no name from an instrument can forge a line and no error text can give a se
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import logging
-import logging.handlers
 import math
 import os
 import sys
-import time
 import traceback
 from collections.abc import Mapping
 from datetime import datetime
@@ -23,9 +20,14 @@ from typing import IO, Any, Literal
 
 from pythonjsonlogger.json import JsonFormatter
 
+from datalake_syncd.adapters.logs.copy import LogFile
+from datalake_syncd.adapters.logs.places import EXTRA as _EXTRA
+from datalake_syncd.adapters.logs.places import FileHandler, Ours, StreamHandler, copy_problem
 from datalake_syncd.core.durations import iso
 from datalake_syncd.core.names import escape_once
 from datalake_syncd.core.redact import MASK, Redactor
+
+__all__ = ["FIELDS", "collect", "configure", "copy_problem", "log_event"]
 
 FIELDS = ("timestamp", "level", "event", "run", "instrument", "step", "message")
 """The keys that every JSON line has, in this order; figures and ``exception`` follow."""
@@ -34,13 +36,9 @@ ROTATE_BYTES = 10 * 1024 * 1024
 ROTATE_COPIES = 5
 
 _LONGEST = 16 * 1024  # characters of one field: a tool that dumps its memory fills no disk
-_EXTRA = "syncd_event"  # the attribute of a record that carries event and fields
 _QUIET = ("azure", "urllib3", "msal", "asyncio", "watchdog", "charset_normalizer")
 _OTHER_EVENT = "log"  # records of libraries, which know no events
 _PAUSE_SECONDS = 60.0
-
-# sd-daemon(3): "<3>" at the start of a line is its priority for the journal.
-_PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
 
 
 _beside: logging.Handler | None = None
@@ -75,25 +73,26 @@ def configure(
 ) -> None:
     """Send all records to the stream (stdout) and, if given, to a rotated file.
 
-    ``beside`` gets them too, as text, and has a level of its own. Called again, as on a
-    reload, it replaces what it set up before.
+    ``beside`` gets them too, as text, and has a level of its own. None of them can delay whoever
+    logs. Called again, as on a reload, it replaces what it set up before.
     """
     global _beside
     stream = sys.stdout if stream is None else stream
     environ = os.environ if environ is None else environ
     text = format == "text" or (format is None and _is_terminal(stream))
     formatter = _TextFormatter(redactor) if text else _JsonFormatter(redactor)
-    main = _StreamHandler(stream, journal=_is_journal(stream, environ))
+    main = StreamHandler(stream, journal=_is_journal(stream, environ))
     main.setFormatter(formatter)
     handlers: list[logging.Handler] = [main]
     if file is not None:
-        copy = _FileHandler(file, main)
+        log_file = LogFile(file, ROTATE_BYTES, ROTATE_COPIES)
+        copy = FileHandler(log_file, main, pause=_PAUSE_SECONDS)
         copy.setFormatter(formatter)
         handlers.append(copy)
     root = logging.getLogger()
-    for old in [h for h in root.handlers if isinstance(h, _Ours) or h is _beside]:
+    before = [one for one in root.handlers if isinstance(one, Ours) or one is _beside]
+    for old in before:
         root.removeHandler(old)
-        old.close()
     for handler in handlers:
         handler.setLevel(level)
     if beside is not None:
@@ -103,6 +102,8 @@ def configure(
     for handler in handlers:
         root.addHandler(handler)
     root.setLevel(min(handler.level for handler in handlers))
+    for old in before:
+        old.close()  # at last: one whose place hangs takes two seconds, and lines go on meanwhile
     for name in _QUIET:
         # They tell every request, headers included; what matters of it is in our own events.
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -179,72 +180,6 @@ class _TextFormatter(logging.Formatter):
         text = " ".join(part for part in parts if part)
         # The bar keeps a trace from looking like lines of the log.
         return text if trace is None else text + "".join(f"\n  | {t}" for t in trace.split("\n"))
-
-
-class _Ours:
-    """Marks the handlers that `configure` replaces; none of them ever raises."""
-
-    def handleError(self, _record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Do nothing: a log that can't be written stops no transfer."""
-
-
-class _StreamHandler(_Ours, logging.StreamHandler[IO[str]]):
-    def __init__(self, stream: IO[str], *, journal: bool) -> None:
-        super().__init__(stream)
-        self._journal = journal
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        encoding = getattr(self.stream, "encoding", None) or "utf-8"
-        text = text.encode(encoding, "backslashreplace").decode(encoding)
-        if not self._journal:
-            return text
-        priority = f"<{_PRIORITIES.get(record.levelno, 2 if record.levelno > 40 else 6)}>"
-        return "\n".join(priority + line for line in text.split("\n"))
-
-
-class _FileHandler(_Ours, logging.handlers.RotatingFileHandler):
-    """The copy: when it can't be written it says so once, rests, and tries again."""
-
-    def __init__(self, path: Path, fallback: logging.Handler) -> None:
-        super().__init__(
-            path,
-            maxBytes=ROTATE_BYTES,
-            backupCount=ROTATE_COPIES,
-            encoding="utf-8",
-            errors="backslashreplace",
-            delay=True,
-        )
-        self._path = path
-        self._fallback = fallback
-        self._failed = False
-        self._resting_until = 0.0
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if time.monotonic() >= self._resting_until:
-            super().emit(record)
-
-    def handleError(self, _record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        error = sys.exc_info()[1]
-        self._resting_until = time.monotonic() + _PAUSE_SECONDS
-        stream, self.stream = self.stream, None
-        if stream is not None:
-            with contextlib.suppress(OSError):  # what was buffered has no room either
-                stream.close()
-        if self._failed:
-            return
-        self._failed = True
-        warning = logging.LogRecord(
-            __name__,
-            logging.WARNING,
-            __file__,
-            0,
-            "the copy of the log can't be written; this stream goes on",
-            None,
-            None,
-        )
-        setattr(warning, _EXTRA, ("log.file-failed", {"file": self._path, "error": error}))
-        self._fallback.handle(warning)
 
 
 def _is_terminal(stream: IO[str]) -> bool:

@@ -1,0 +1,1 @@
+"""``doctor``: looks at everything that a run needs, before a run needs it."""
