@@ -13,6 +13,8 @@ from typing import Protocol
 
 from datalake_syncd.adapters.ledger import LedgerFull
 from datalake_syncd.core.errors import SyncdError
+from datalake_syncd.steps.page.sampling import Sampler
+from datalake_syncd.steps.page.serving import PageServer
 from datalake_syncd.steps.service import Service
 
 
@@ -31,7 +33,10 @@ class Attendant(Protocol):
 
 
 #: Who is there; a new one is one line here.
-ATTENDANTS: tuple[Callable[[Service], Attendant], ...] = ()
+ATTENDANTS: tuple[Callable[[Service], Attendant], ...] = (
+    Sampler,
+    PageServer,
+)
 
 
 class Attending:

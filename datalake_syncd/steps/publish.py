@@ -41,8 +41,10 @@ def publish(context: Context) -> Answer:
         old_lines = _read_lines(context)
     generation, published_at = _standing(context, same=old_lines == lines)
     write_ready_marker(context)
+    told: dict[str, Any] = {"generation": generation, "outcome": context.run.outcome.value}
     if published_at is None:
         published_at = _write(context, lines, generation)
+        told |= _figures(context, len(lines), published_at)
     if context.kind.growing is not None:
         context.ledger.growth.mark_published(context.run.id, context.now())
     reach(FailPoint.EFFECT_PUBLISH)
@@ -51,7 +53,7 @@ def publish(context: Context) -> Answer:
         "run.published",
         f"{context.run.prefix}.sync is in the lake: {len(lines)} files, generation "
         f"{generation}{label}",
-        data={"generation": generation, "outcome": context.run.outcome.value},
+        data=told,
         columns={
             "published_at": published_at,
             "generation": generation,
@@ -60,6 +62,21 @@ def publish(context: Context) -> Answer:
             **_shut_again(context.run),
         },
     )
+
+
+def _figures(context: Context, files: int, published_at: float) -> dict[str, Any]:
+    """What was announced, and how long after its end a run was, when it is for the first time.
+
+    The end is the last write of the instrument, by its clock, but not after the run settled; a
+    run that was complete when it was first seen counts from then.
+    """
+    run = context.run
+    figures: dict[str, Any] = {"files": files, "bytes": run.bytes}
+    if run.published_at is None:
+        written = context.ledger.files.last_written(run.id) or run.sighted_at
+        end = max(min(written, run.settled_at or written), run.sighted_at)
+        figures["seconds_after_end"] = round(max(published_at - end, 0.0), 1)
+    return figures
 
 
 def _shut_again(run: Run) -> dict[str, Any]:

@@ -195,6 +195,11 @@ class Service:
             self._ledger_alarm = True
             self.log(logging.ERROR, "ledger.full", str(error), next_step=error.next_step)
 
+    @property
+    def ledger_alarm(self) -> bool:
+        """The ledger could not be written, and was not since."""
+        return self._ledger_alarm
+
     def ledger_works(self) -> None:
         """A transaction went through."""
         if self._ledger_alarm:

@@ -83,7 +83,7 @@ def _say_azcopy(service: Service) -> None:
 def _say_unused(service: Service) -> None:
     """Keys that are checked already and that nothing in this version acts on."""
     config = service.config
-    unused = [f"[{section}]" for section in ("mail", "web") if getattr(config, section) is not None]
+    unused = ["[mail]"] if config.mail is not None else []
     unused += [
         f"daemon.{key}"
         for key in ("heartbeat_url", "on_event")

@@ -22,6 +22,7 @@ from datalake_syncd.adapters.ledger.desk import (
 )
 from datalake_syncd.adapters.ledger.files import Files
 from datalake_syncd.adapters.ledger.growth import Growth
+from datalake_syncd.adapters.ledger.happenings import Happening, Happenings
 from datalake_syncd.adapters.ledger.lock import (
     AlreadyRunning,
     DaemonLock,
@@ -30,6 +31,7 @@ from datalake_syncd.adapters.ledger.lock import (
 )
 from datalake_syncd.adapters.ledger.rows import Event, Run
 from datalake_syncd.adapters.ledger.runs import Runs, StaleTransition
+from datalake_syncd.adapters.ledger.samples import Samples
 from datalake_syncd.adapters.ledger.waiting import Waiting
 from datalake_syncd.core.errors import SourceChanged
 from datalake_syncd.core.model import Oddity
@@ -40,6 +42,7 @@ __all__ = [
     "DaemonLock",
     "DaemonState",
     "Event",
+    "Happening",
     "InstrumentRow",
     "Ledger",
     "LedgerDamaged",
@@ -68,6 +71,8 @@ class Ledger:
         self.growth = Growth(self.database, self.files)
         self.desk = Desk(self.database)
         self.waiting = Waiting(self.database)
+        self.samples = Samples(self.database)
+        self.happenings = Happenings(self.database)
 
     def intend_prune(
         self, run: Run, items: Sequence[PlanItem], trash: str, *, now: float, message: str
@@ -88,14 +93,18 @@ class Ledger:
         observed: dict[str, Any],
         *,
         now: float,
+        size: int,
         message: str,
     ) -> Run:
-        """Files of a growing data set are in the trash: its rows, the run and the event at once."""
+        """Files of a growing data set are in the trash: its rows, the run and the event at once.
+
+        ``size`` is their sum in bytes.
+        """
         with self.database.transaction():
             self.growth.mark_freed_in_transaction(run.id, paths, now)
             self.runs.update_in_transaction(run, {"observed": observed})
             self.runs.event_in_transaction(
-                run.id, now, "prune.done", "prune", message, {"files": len(paths)}
+                run.id, now, "prune.done", "prune", message, {"files": len(paths), "bytes": size}
             )
         return self.runs.by_id(run.id)
 
