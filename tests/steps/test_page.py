@@ -70,7 +70,7 @@ def get(made: Site, path: str, accept: str = "") -> tuple[int, str]:
 
 def ask(made: Site, path: str) -> str:
     """The text of an answer, without HTTP."""
-    response = made.answer(Request(*path.split("?")[:1]))
+    response = made.answer(Request(path))
     assert response.status == 200, response.body
     return response.body.decode()
 
