@@ -34,7 +34,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Metrics:
     service.ledger.database.execute("PRAGMA synchronous=OFF")
     page_scenes.trouble(service.ledger, time.time())
     service.ledger.samples.add(time.time(), [(LAKE_REACHABLE, "", 1)])
-    text = Site(service).answer(Request("/metrics")).body.decode()
+    text = Site(service, service.wall()).answer(Request("/metrics")).body.decode()
     service.ledger.close()
     found: Metrics = {}
     for family in text_string_to_metric_families(text):

@@ -18,6 +18,7 @@ from datalake_syncd.core.errors import NeedsPerson, Transient
 from datalake_syncd.core.manifest import ManifestHeader
 from datalake_syncd.core.model import EmptyDirectory, Outcome
 from datalake_syncd.core.names import escape
+from datalake_syncd.core.run_end import seconds_after_end
 from datalake_syncd.core.sheets import ATTACHED
 from datalake_syncd.steps.context import Answer, Context, Done, lake_id
 from datalake_syncd.steps.growing.lake import MAX_MANIFEST_BYTES, write_ready_marker
@@ -65,17 +66,16 @@ def publish(context: Context) -> Answer:
 
 
 def _figures(context: Context, files: int, published_at: float) -> dict[str, Any]:
-    """What was announced, and how long after its end a run was, when it is for the first time.
-
-    The end is the last write of the instrument, by its clock, but not after the run settled; a
-    run that was complete when it was first seen counts from then.
-    """
+    """What was announced, and how long after its end a run was, when it is for the first time."""
     run = context.run
     figures: dict[str, Any] = {"files": files, "bytes": run.bytes}
     if run.published_at is None:
-        written = context.ledger.files.last_written(run.id) or run.sighted_at
-        end = max(min(written, run.settled_at or written), run.sighted_at)
-        figures["seconds_after_end"] = round(max(published_at - end, 0.0), 1)
+        figures["seconds_after_end"] = seconds_after_end(
+            published_at,
+            written=context.ledger.files.last_written(run.id),
+            sighted_at=run.sighted_at,
+            settled_at=run.settled_at,
+        )
     return figures
 
 

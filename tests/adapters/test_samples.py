@@ -101,3 +101,21 @@ def test_happenings_come_in_pages(ledger: Ledger) -> None:
         last = read_on
     assert len(seen) == len(set(seen)) == 4500
     assert seen == sorted(seen)
+
+
+def test_runs_are_remembered_until_they_move(tmp_path: Path, ledger: Ledger) -> None:
+    for number in range(3):
+        ledger.runs.add("seq", f"R{number}", prefix=f"p/{number}", now=NOW, reason="new")
+    reader = Ledger(tmp_path, writable=False, remember=True)
+    first = reader.runs.all()
+    assert first == ledger.runs.all()
+    again = reader.runs.all()
+    assert all(one is other for one, other in zip(first, again, strict=True))
+    moved = ledger.runs.set(first[1], reason="other")
+    ledger.runs.add("other", "R9", prefix="p/9", now=NOW, reason="new")
+    told = reader.runs.all()
+    assert told == ledger.runs.all()
+    assert told[0] is first[0]
+    assert told[1] == moved
+    assert reader.runs.all("other") == ledger.runs.all("other")
+    reader.close()

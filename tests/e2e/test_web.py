@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import signal
+from contextlib import closing
 
 from tests.e2e.lab import Daemon, Lab
-from tests.e2e.runs import miseq, row_of, write
+from tests.e2e.runs import folder_of, miseq, row_of, write
 
 ANY_PORT = ["[web]", 'listen = "127.0.0.1:0"']
 
 
 def get(address: str, path: str) -> tuple[int, str]:
     connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=20)
-    connection.request("GET", path)
-    answer = connection.getresponse()
-    return answer.status, answer.read().decode()
+    with closing(connection):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
 
 
 def address_of(lab: Lab, daemon: Daemon, number: int = 0) -> str:
@@ -35,6 +38,8 @@ def value(metrics: str, name: str) -> float:
 def test_a_run_is_seen_on_its_way(lab: Lab) -> None:
     run = miseq(1)
     write(lab, run)
+    for path in folder_of(lab, run).rglob("*"):
+        os.utime(path, (1_600_000_000, 1_600_000_000))  # copied here with its old times
     lab.configure(log=ANY_PORT)
     with lab.daemon() as daemon:
         address = address_of(lab, daemon)

@@ -50,7 +50,7 @@ def test_the_metrics_keep_the_rules_of_prometheus(scene: str, tmp_path: Path) ->
     if scene != "empty":
         getattr(page_scenes, scene)(service.ledger, time.time())
         service.ledger.samples.add(time.time() - HOUR / 60, [(LAKE_REACHABLE, "", 1)])
-    text = Site(service).answer(Request("/metrics")).body
+    text = Site(service, service.wall()).answer(Request("/metrics")).body
     service.ledger.close()
     assert promtool("check", "metrics", given=text) == (0, "")
 

@@ -58,7 +58,7 @@ def show(tmp_path: Path) -> Iterator[Callable[[str], str]]:
         service = service_of(root, "seq", wall=time.time)
         service.ledger.database.execute("PRAGMA synchronous=OFF")
         SCENES[scene](service.ledger, time.time())
-        servers.append(WebServer(("127.0.0.1", 0), (), Site(service).answer))
+        servers.append(WebServer(("127.0.0.1", 0), (), Site(service, service.wall()).answer))
         host, port = servers[-1].address
         return f"http://{host}:{port}/"
 

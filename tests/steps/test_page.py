@@ -9,6 +9,7 @@ import re
 import time
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -60,10 +61,10 @@ def get(made: Site, path: str, accept: str = "") -> tuple[int, str]:
     """Status and text of an answer, over HTTP."""
     server = WebServer(("127.0.0.1", 0), (), made.answer)
     try:
-        connection = http.client.HTTPConnection(*server.address, timeout=20)
-        connection.request("GET", path, headers={"Accept": accept} if accept else {})
-        told = connection.getresponse()
-        return told.status, told.read().decode()
+        with closing(http.client.HTTPConnection(*server.address, timeout=20)) as connection:
+            connection.request("GET", path, headers={"Accept": accept} if accept else {})
+            told = connection.getresponse()
+            return told.status, told.read().decode()
     finally:
         server.close()
 
@@ -121,7 +122,7 @@ class Parsed(HTMLParser):
 
 
 def test_an_empty_ledger_has_a_page(service: Service) -> None:
-    code, text = get(Site(service), "/")
+    code, text = get(Site(service, service.wall()), "/")
     assert code == 200
     page = Parsed(text)
     assert page.open == []
@@ -131,7 +132,7 @@ def test_an_empty_ledger_has_a_page(service: Service) -> None:
 
 def test_a_busy_page_tells_everything(service: Service, clock: Clock) -> None:
     page_scenes.busy(service.ledger, clock.now)
-    page = Parsed(ask(Site(service), "/"))
+    page = Parsed(ask(Site(service, service.wall()), "/"))
     for told in (
         "3 instruments online; 2 runs on the way, none needs you, 1 held.",
         "nextseq/261122_NS500123_0107_AHDEMOBGX7 transferring, 1,312 files, 40.0 GiB",
@@ -158,7 +159,7 @@ def test_a_busy_page_tells_everything(service: Service, clock: Clock) -> None:
 
 def test_trouble_comes_with_the_command_to_type(service: Service, clock: Clock) -> None:
     page_scenes.trouble(service.ledger, clock.now)
-    text = ask(Site(service), "/")
+    text = ask(Site(service, service.wall()), "/")
     typed = [html.unescape(one) for one in re.findall(r"<code>(.*?)</code>", text)]
     assert "datalake-syncd doctor" in typed
     assert "datalake-syncd config check" in typed
@@ -173,7 +174,7 @@ def test_trouble_comes_with_the_command_to_type(service: Service, clock: Clock) 
 
 def test_no_name_becomes_markup(service: Service, clock: Clock) -> None:
     page_scenes.trouble(service.ledger, clock.now)
-    made = Site(service)
+    made = Site(service, service.wall())
     quiet = Parsed(ask(made, "/"))
     for name in page_scenes.HOSTILE:
         page_scenes.publish(service.ledger, f'i"{name}', name, clock.now - 60, 10**9, 100.0)
@@ -204,7 +205,7 @@ def test_the_policy_allows_this_style_and_nothing_else(service: Service) -> None
     import base64
     import hashlib
 
-    response = Site(service).answer(Request("/"))
+    response = Site(service, service.wall()).answer(Request("/"))
     style = re.search(r"<style>(.*?)</style>", response.body.decode(), re.DOTALL)
     assert style is not None
     digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
@@ -216,7 +217,7 @@ def test_the_policy_allows_this_style_and_nothing_else(service: Service) -> None
 
 
 def test_refresh_can_be_stopped(service: Service) -> None:
-    made = Site(service)
+    made = Site(service, service.wall())
     assert 'http-equiv="refresh"' in made.answer(Request("/")).body.decode()
     assert "http-equiv" not in made.answer(Request("/", {"refresh": "off"})).body.decode()
 
@@ -225,7 +226,7 @@ def test_long_lists_are_cut_and_say_so(service: Service, clock: Clock) -> None:
     for number in range(MOST + 5):
         run = service.ledger.runs.add("miseq", f"R{number}", prefix="p", now=NOW, reason="bad")
         service.ledger.runs.set(run, status=Status.BLOCKED)
-    page = Parsed(ask(Site(service), "/"))
+    page = Parsed(ask(Site(service, service.wall()), "/"))
     assert sum(tag == "h3" for tag, _ in page.tags) == MOST
     assert "and 5 more: datalake-syncd status" in page.words
 
@@ -240,7 +241,7 @@ def test_commands_are_told_from_words() -> None:
 
 
 def test_the_icon_tells_it_too(service: Service, clock: Clock) -> None:
-    made = Site(service)
+    made = Site(service, service.wall())
     well = ask(made, "/favicon.svg")
     clock.now += 10
     service.ledger.desk.put(UPLOADS_PAUSED, "403")
@@ -248,7 +249,7 @@ def test_the_icon_tells_it_too(service: Service, clock: Clock) -> None:
 
 
 def test_only_these_paths_are_there(service: Service) -> None:
-    made = Site(service)
+    made = Site(service, service.wall())
     for path in ("/x", "/metrics/", "/../etc/passwd", "/templates/page.html", "/%2e%2e"):
         assert get(made, path)[0] == 404, path
 
@@ -258,7 +259,7 @@ def test_only_these_paths_are_there(service: Service) -> None:
 
 def test_status_is_the_document_of_the_command(service: Service, clock: Clock) -> None:
     page_scenes.trouble(service.ledger, clock.now)
-    made = Site(service)
+    made = Site(service, service.wall())
     code, text = get(made, "/status.json")
     assert code == 200
     assert json.loads(text) == json.loads(json.dumps(document(made.looks.look().report)))
@@ -267,7 +268,7 @@ def test_status_is_the_document_of_the_command(service: Service, clock: Clock) -
 
 def test_metrics_tell_the_ledger(service: Service, clock: Clock) -> None:
     page_scenes.trouble(service.ledger, clock.now)
-    told = metrics(Site(service))
+    told = metrics(Site(service, service.wall()))
     assert told["needs_attention"] == {(): 1.0}
     assert told["uploads_paused"] == {(): 1.0}
     assert told["config_refused"] == {(): 1.0}
@@ -288,7 +289,7 @@ def test_metrics_tell_the_ledger(service: Service, clock: Clock) -> None:
     assert told["end_to_published_seconds_bucket"][("miseq", "5400.0")] == 1.0
     assert told["end_to_published_seconds_bucket"][("miseq", "3600.0")] == 0.0
     assert told["filesystem_size_bytes"][("nextseq", "source")] == 12 * 1024**4
-    text = ask(Site(service), "/metrics")
+    text = ask(Site(service, service.wall()), "/metrics")
     assert "261122" not in text, "no run is a label"
     assert "# TYPE datalake_syncd_published_bytes counter" in text or (
         "# TYPE datalake_syncd_published_bytes_total counter" in text
@@ -296,13 +297,15 @@ def test_metrics_tell_the_ledger(service: Service, clock: Clock) -> None:
 
 
 def test_openmetrics_is_given_to_who_asks(service: Service) -> None:
-    code, text = get(Site(service), "/metrics", "application/openmetrics-text; version=1.0.0")
+    code, text = get(
+        Site(service, service.wall()), "/metrics", "application/openmetrics-text; version=1.0.0"
+    )
     assert code == 200
     assert text.endswith("# EOF\n")
 
 
 def test_what_is_not_known_is_left_out(service: Service) -> None:
-    told = metrics(Site(service))
+    told = metrics(Site(service, service.wall()))
     for name in ("credential_expiry_timestamp_seconds", "lake_reachable", "filesystem_free_bytes"):
         assert name not in told
 
@@ -310,7 +313,7 @@ def test_what_is_not_known_is_left_out(service: Service) -> None:
 def test_counters_outlive_the_service_and_never_fall(service: Service, clock: Clock) -> None:
     ledger = service.ledger
     run = page_scenes.publish(ledger, "miseq", "R1", NOW, 10_000, 3600.0)
-    made = Site(service)
+    made = Site(service, service.wall())
     first = metrics(made)
     assert first["published_bytes_total"][("miseq",)] == 10_000
     # A further generation: smaller, then larger; only what is new is added.
@@ -327,7 +330,7 @@ def test_counters_outlive_the_service_and_never_fall(service: Service, clock: Cl
     assert told["publications_total"][("miseq",)] == 3
     assert told["end_to_published_seconds_count"][("miseq",)] == 1, "a run counts once"
     assert told["pruned_bytes_total"][("miseq",)] == 12_000
-    again = metrics(Site(service))
+    again = metrics(Site(service, service.wall()))
     for name in told:
         if name.endswith(("_total", "_count", "_bucket")) and not name.startswith("process"):
             assert again[name] == told[name], name
@@ -336,7 +339,7 @@ def test_counters_outlive_the_service_and_never_fall(service: Service, clock: Cl
 def test_events_of_an_older_version_count_by_their_run(service: Service) -> None:
     run = service.ledger.runs.add("miseq", "R", prefix="p", now=NOW, reason="", bytes=77, files=2)
     service.ledger.runs.event(run.id, NOW, "run.published", "x", data={"generation": 1})
-    told = metrics(Site(service))
+    told = metrics(Site(service, service.wall()))
     assert told["published_bytes_total"][("miseq",)] == 77
     assert told["end_to_published_seconds_count"] == {("miseq",): 0.0}
 
@@ -345,7 +348,7 @@ def test_events_of_an_older_version_count_by_their_run(service: Service) -> None
 
 
 def test_alive_until_a_loop_hangs(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = Site(service)
+    made = Site(service, service.wall())
     assert get(made, "/healthz") == (200, "ok\n")
     monkeypatch.setattr(site, "late_loops", lambda _service: ["watch-miseq"])
     assert get(made, "/healthz") == (503, "not ok\nwatch-miseq makes no progress\n")
@@ -363,7 +366,7 @@ def looked_at(service: Service, at: float) -> None:
 
 def test_ready_after_the_first_scans(service: Service, clock: Clock) -> None:
     looked_at(service, NOW - 60)  # by the service that ran before
-    made = Site(service)
+    made = Site(service, service.wall())
     assert get(made, "/readyz") == (503, "not ok\nmiseq: its first scan is not done yet\n")
     clock.now += 5
     looked_at(service, clock.now)
@@ -374,7 +377,7 @@ def test_not_ready_while_runs_cannot_be_carried(
     service: Service, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_at(service, clock.now)
-    made = Site(service)
+    made = Site(service, service.wall())
 
     def reasons() -> str:
         clock.now += 5
@@ -398,7 +401,7 @@ def test_not_ready_while_runs_cannot_be_carried(
 
 
 def test_a_ledger_that_is_gone_is_told(service: Service, tmp_path: Path) -> None:
-    made = Site(service)
+    made = Site(service, service.wall())
     (tmp_path / "state" / "ledger.sqlite").rename(tmp_path / "elsewhere")
     assert get(made, "/readyz")[0] == 503
     for path in ("/", "/metrics", "/status.json"):
@@ -414,7 +417,7 @@ def test_a_bug_is_answered_and_logged_once(
     said: list[str] = []
     monkeypatch.setattr(service, "log", lambda _level, event, _text, **_: said.append(event))
     monkeypatch.setattr(site, "page", lambda *_, **__: 1 / 0)
-    made = Site(service)
+    made = Site(service, service.wall())
     for _ in range(3):
         assert get(made, "/") == (
             500,
@@ -428,7 +431,7 @@ def test_a_bug_is_answered_and_logged_once(
 
 def test_two_thousand_runs_are_quick_and_small(service: Service, clock: Clock) -> None:
     page_scenes.many(service.ledger, NOW, 2000)
-    made = Site(service)
+    made = Site(service, service.wall())
     for path in ("/", "/metrics", "/status.json"):  # what is loaded once
         ask(made, path)
     clock.now += 100
@@ -446,21 +449,27 @@ def test_two_thousand_runs_are_quick_and_small(service: Service, clock: Clock) -
     sizes = {path: len(ask(made, path)) for path in ("/", "/metrics")}
     assert time.perf_counter() - started < 2.0
     assert max(sizes.values()) < 100_000, "pages do not grow with the number of runs"
+    # Runs that did not move are not read again.
     clock.now += 100
+    started = time.process_time()
+    made.looks.look()
+    assert time.process_time() - started < 0.05
+    clock.now += 700
     made.looks.forget()
     assert made.looks._shared is None
+    assert made.looks._ledger is None
 
 
 def test_a_look_is_shared_and_never_writes(service: Service, clock: Clock) -> None:
     page_scenes.busy(service.ledger, clock.now)
-    made = Site(service)
+    made = Site(service, service.wall())
     first = made.looks.look()
     assert made.looks.look() is first
     clock.now += 10
     assert made.looks.look() is not first
     # The writer is in the middle of a transaction: readers see what was before, at once.
     with service.ledger.database.transaction():
-        service.ledger.database.execute("UPDATE runs SET bytes=0")
+        service.ledger.database.execute("UPDATE runs SET bytes=0, version=version+1")
         clock.now += 10
         started = time.perf_counter()
         assert made.looks.look().report.runs[0].bytes > 0
@@ -526,4 +535,29 @@ def test_outcome_and_generation_are_told(service: Service) -> None:
     page_scenes.publish(
         service.ledger, "miseq", "R", NOW - HOUR, 1000, 10.0, outcome=Outcome.FAILED, generation=3
     )
-    assert "run failed; generation 3; on the disk" in Parsed(ask(Site(service), "/")).words
+    assert (
+        "run failed; generation 3; on the disk"
+        in Parsed(ask(Site(service, service.wall()), "/")).words
+    )
+
+
+def luminance(colour: str) -> float:
+    """Of ``#rrggbb``, as WCAG 2 reckons it."""
+    parts = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_colours_can_be_read_by_day_and_by_night() -> None:
+    style = (site._TEMPLATES / "style.css").read_text()
+    blocks = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        colours = dict(re.findall(r"--(\w+): (#\w{6})", block))
+        for ground in ("paper", "card", "code"):
+            for name in ("ink", "soft", "good", "bad", "accent", "c1", "c2", "c3", "c4", "c5"):
+                pair = sorted(luminance(colours[one]) for one in (ground, name))
+                contrast = (pair[1] + 0.05) / (pair[0] + 0.05)
+                assert contrast >= (3.0 if name[1:].isdigit() else 4.5), (name, ground, contrast)

@@ -8,6 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,9 +76,9 @@ def reload(service: Service, **web: Any) -> None:
 
 def status(server: PageServer, host: str = "localhost") -> int:
     assert server.address is not None
-    connection = http.client.HTTPConnection(*server.address, timeout=10)
-    connection.request("GET", "/healthz", headers={"Host": host})
-    return connection.getresponse().status
+    with closing(http.client.HTTPConnection(*server.address, timeout=10)) as connection:
+        connection.request("GET", "/healthz", headers={"Host": host})
+        return connection.getresponse().status
 
 
 def listens(server: PageServer) -> bool:

@@ -29,6 +29,7 @@ from datalake_syncd.adapters.ledger.lock import (
     DaemonState,
     daemon_state,
 )
+from datalake_syncd.adapters.ledger.remembered import RememberedRuns
 from datalake_syncd.adapters.ledger.rows import Event, Run
 from datalake_syncd.adapters.ledger.runs import Runs, StaleTransition
 from datalake_syncd.adapters.ledger.samples import Samples
@@ -61,12 +62,20 @@ class Ledger:
 
     ``writable=False`` opens it for reading only: commands do that while the daemon runs.
     ``check=False`` is for a command that leaves a request beside a running daemon.
+    ``remember=True`` is for a reader that asks for all runs again and again.
     """
 
-    def __init__(self, state_dir: Path | None, *, writable: bool, check: bool = True) -> None:
+    def __init__(
+        self,
+        state_dir: Path | None,
+        *,
+        writable: bool,
+        check: bool = True,
+        remember: bool = False,
+    ) -> None:
         path = None if state_dir is None else state_dir / LEDGER
         self.database = Database(path, writable=writable, check=check)
-        self.runs = Runs(self.database)
+        self.runs = RememberedRuns(self.database) if remember else Runs(self.database)
         self.files = Files(self.database)
         self.growth = Growth(self.database, self.files)
         self.desk = Desk(self.database)

@@ -27,6 +27,8 @@ LAKE_REACHABLE = "lake_reachable"
 
 #: A look is shared for so long (seconds).
 _SHARED = 2.0
+#: What was read is remembered for so long (seconds) after somebody asked.
+_FORGOTTEN = 10 * MINUTE
 #: A sample that is older (seconds) tells nothing of now.
 _NOW = 20 * MINUTE
 
@@ -73,22 +75,22 @@ class Looks:
             return self._open().samples.since(name, since)
 
     def forget(self) -> None:
-        """Let go of the memory of an old look, if nobody asks any more."""
-        with self._lock:
-            now = self._service.monotonic()
-            if self._shared is not None and now - self._shared[0] > _SHARED:
-                self._shared = None
+        """Let go of the memory of looks and runs, if nobody asks any more."""
+        if self._shared is None or self._service.monotonic() - self._shared[0] <= _FORGOTTEN:
+            return
+        self.close()
 
     def close(self) -> None:
         """Close the ledger; it opens again when it is asked."""
         with self._lock:
             if self._ledger is not None:
                 self._ledger.close()
-            self._ledger = None
+            self._ledger, self._shared = None, None
 
     def _open(self) -> Ledger:
         if self._ledger is None:
-            self._ledger = Ledger(self._service.config.daemon.state_dir, writable=False)
+            state_dir = self._service.config.daemon.state_dir
+            self._ledger = Ledger(state_dir, writable=False, remember=True)
         return self._ledger
 
     def _read(self, ledger: Ledger) -> Look:

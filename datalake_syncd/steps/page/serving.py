@@ -23,7 +23,8 @@ class PageServer:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._site = Site(service)
+        self._started_at = service.wall()
+        self._site: Site | None = None
         self._server: WebServer | None = None
         self._serving: Web | None = None
         #: The address that could not be had, and when it is tried again.
@@ -51,18 +52,22 @@ class PageServer:
         if wanted is None and self._stands:
             self._stands, self._failed = False, None
             self._service.trouble_over(_TROUBLE)
-        self._site.looks.forget()
+        if self._site is not None:
+            self._site.looks.forget()
 
     def close(self) -> None:
         """Listen no more."""
         self._stop()
-        self._site.looks.close()
+        if self._site is not None:
+            self._site.looks.close()
 
     def _start(self, wanted: Web) -> None:
         service = self._service
         now = service.monotonic()
         if wanted == self._failed and now < self._again_at:
             return
+        if self._site is None:
+            self._site = Site(service, self._started_at)
         try:
             self._server = WebServer(wanted.address, wanted.hosts, self._site.answer)
         except CannotListen as error:

@@ -33,11 +33,14 @@ _DRAWN_FOR = 60.0
 
 
 class Site:
-    """Answers requests; made once, asked by many threads."""
+    """Answers requests; made once, asked by many threads.
 
-    def __init__(self, service: Service) -> None:
+    ``started_at``: when the service began to watch (seconds since the epoch).
+    """
+
+    def __init__(self, service: Service, started_at: float) -> None:
         self._service = service
-        self._started_at = service.wall()
+        self._started_at = started_at
         self.looks = Looks(service)
         self._registry = registry(self.looks.look)
         self._lock = threading.Lock()
@@ -114,7 +117,7 @@ class Site:
         return _reasons(request, not_ready(self._service, look, self._started_at))
 
     def _status(self, _request: Request) -> Response:
-        text = json.dumps(document(self.looks.look().report), indent=1)
+        text = json.dumps(document(self.looks.look().report))
         return Response(text.encode(), _JSON)
 
     def _icon(self, _request: Request) -> Response:
