@@ -18,6 +18,8 @@ from datalake_syncd.steps.heartbeat import Heartbeat
 from datalake_syncd.steps.log_copy import LogCopyWatch
 from datalake_syncd.steps.mail.attendant import MailAttendant
 from datalake_syncd.steps.on_event import EventHook
+from datalake_syncd.steps.page.sampling import Sampler
+from datalake_syncd.steps.page.serving import PageServer
 from datalake_syncd.steps.service import Service
 
 
@@ -42,6 +44,8 @@ ATTENDANTS: tuple[Callable[[Service], Attendant], ...] = (
     EventHook,
     ExpiryWatch,
     LogCopyWatch,
+    Sampler,
+    PageServer,
 )
 
 

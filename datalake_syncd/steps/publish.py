@@ -18,6 +18,7 @@ from datalake_syncd.core.errors import NeedsPerson, Transient
 from datalake_syncd.core.manifest import ManifestHeader
 from datalake_syncd.core.model import EmptyDirectory, Outcome
 from datalake_syncd.core.names import escape
+from datalake_syncd.core.run_end import seconds_after_end
 from datalake_syncd.core.sheets import ATTACHED
 from datalake_syncd.steps.context import Answer, Context, Done, lake_id
 from datalake_syncd.steps.growing.lake import MAX_MANIFEST_BYTES, write_ready_marker
@@ -41,8 +42,10 @@ def publish(context: Context) -> Answer:
         old_lines = _read_lines(context)
     generation, published_at = _standing(context, same=old_lines == lines)
     write_ready_marker(context)
+    told: dict[str, Any] = {"generation": generation, "outcome": context.run.outcome.value}
     if published_at is None:
         published_at = _write(context, lines, generation)
+        told |= _figures(context, len(lines), published_at)
     if context.kind.growing is not None:
         context.ledger.growth.mark_published(context.run.id, context.now())
     reach(FailPoint.EFFECT_PUBLISH)
@@ -51,7 +54,7 @@ def publish(context: Context) -> Answer:
         "run.published",
         f"{context.run.prefix}.sync is in the lake: {len(lines)} files, generation "
         f"{generation}{label}",
-        data={"generation": generation, "outcome": context.run.outcome.value},
+        data=told,
         columns={
             "published_at": published_at,
             "generation": generation,
@@ -60,6 +63,20 @@ def publish(context: Context) -> Answer:
             **_shut_again(context.run),
         },
     )
+
+
+def _figures(context: Context, files: int, published_at: float) -> dict[str, Any]:
+    """What was announced, and how long after its end a run was, when it is for the first time."""
+    run = context.run
+    figures: dict[str, Any] = {"files": files, "bytes": run.bytes}
+    if run.published_at is None:
+        figures["seconds_after_end"] = seconds_after_end(
+            published_at,
+            written=context.ledger.files.last_written(run.id),
+            sighted_at=run.sighted_at,
+            settled_at=run.settled_at,
+        )
+    return figures
 
 
 def _shut_again(run: Run) -> dict[str, Any]:

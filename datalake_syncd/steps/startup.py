@@ -41,7 +41,6 @@ def prepare(service: Service) -> None:
         f"{given_back} runs go on where they were",
         pid=os.getpid(),
     )
-    _say_unused(service)
 
 
 def set_instruments(service: Service) -> None:
@@ -83,15 +82,3 @@ def _say_azcopy(service: Service) -> None:
         + ("" if binary.tested else "; this version was not tested with this service"),
         sha256=binary.sha256,
     )
-
-
-def _say_unused(service: Service) -> None:
-    """Keys that are checked already and that nothing in this version acts on."""
-    config = service.config
-    unused = [f"[{section}]" for section in ("web",) if getattr(config, section) is not None]
-    for what in unused:
-        service.log(
-            logging.WARNING,
-            "config.unused",
-            f"{what} is read and checked, but this version does not act on it",
-        )

@@ -131,7 +131,7 @@ def test_the_guard_of_a_freed_file_outlives_its_return(ledger: Ledger, run: Run)
     settle(ledger, run, (entry("a"), "s/a"), md5="1" * 32)
     ledger.growth.mark_published(run.id, 3.0)
     now = ledger.runs.by_id(run.id)
-    ledger.free_units(now, ["a"], {}, now=4.0, message="gone")
+    ledger.free_units(now, ["a"], {}, now=4.0, size=1, message="gone")
     settle(ledger, run, (entry("a", mtime=9), "s/a"), md5="1" * 32)  # copied back
     settle(ledger, run, (entry("c"), "s/c"))  # and taken away again before its marker
     assert rows(ledger, run)["a"] == ("s/a", False, True)
@@ -161,7 +161,7 @@ def test_freed_files_are_remembered_by_their_place_in_the_lake(ledger: Ledger, r
     settle(ledger, run, (entry("a"), "s/a"), md5="1" * 32)
     ledger.growth.mark_published(run.id, 3.0)
     now = ledger.runs.by_id(run.id)
-    now = ledger.free_units(now, ["a"], {"freed_at": 4.0}, now=4.0, message="gone")
+    now = ledger.free_units(now, ["a"], {"freed_at": 4.0}, now=4.0, size=1, message="gone")
     assert ledger.growth.freed(run.id) == {"s/a": "1" * 32}
     assert now.observed == {"freed_at": 4.0}
     assert ledger.growth.freed_since("prot", 3.5) == 1

@@ -102,7 +102,7 @@ class Scene:
         units.move_entries(self.source, NAME, ["a.raw", "w.raw"], BATCH)
         if freed:
             paths = [item.path for item in plan]
-            self.ledger.free_units(run, paths, {"freed_at": 4.0}, now=4.0, message="freed")
+            self.ledger.free_units(run, paths, {"freed_at": 4.0}, now=4.0, size=1, message="freed")
 
     def here(self) -> dict[str, bytes]:
         files = (path for path in self.project.rglob("*") if path.is_file())

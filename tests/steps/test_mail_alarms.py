@@ -20,6 +20,7 @@ STANDING = {
     "hook.unusable": "on_event",
     "loop.hangs": "hang",
     "credential.expires": "expiry",
+    "web.unavailable": "web",
 }
 #: Mailed past the outbox, which lies on that disk.
 PAST_THE_OUTBOX = {"ledger.full"}

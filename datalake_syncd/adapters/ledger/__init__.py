@@ -23,6 +23,7 @@ from datalake_syncd.adapters.ledger.desk import (
 )
 from datalake_syncd.adapters.ledger.files import Files
 from datalake_syncd.adapters.ledger.growth import Growth
+from datalake_syncd.adapters.ledger.happenings import Happening, Happenings
 from datalake_syncd.adapters.ledger.lock import (
     AlreadyRunning,
     DaemonLock,
@@ -30,8 +31,10 @@ from datalake_syncd.adapters.ledger.lock import (
     daemon_state,
 )
 from datalake_syncd.adapters.ledger.mailroom import Letter, Mailroom
+from datalake_syncd.adapters.ledger.remembered import RememberedRuns
 from datalake_syncd.adapters.ledger.rows import Event, Run
 from datalake_syncd.adapters.ledger.runs import Runs, StaleTransition
+from datalake_syncd.adapters.ledger.samples import Samples
 from datalake_syncd.adapters.ledger.waiting import Waiting
 from datalake_syncd.core.errors import SourceChanged
 from datalake_syncd.core.model import Oddity
@@ -44,6 +47,7 @@ __all__ = [
     "DaemonLock",
     "DaemonState",
     "Event",
+    "Happening",
     "InstrumentRow",
     "Ledger",
     "LedgerDamaged",
@@ -63,17 +67,27 @@ class Ledger:
 
     ``writable=False`` opens it for reading only: commands do that while the daemon runs.
     ``check=False`` is for a command that leaves a request beside a running daemon.
+    ``remember=True`` is for a reader that asks for all runs again and again.
     """
 
-    def __init__(self, state_dir: Path | None, *, writable: bool, check: bool = True) -> None:
+    def __init__(
+        self,
+        state_dir: Path | None,
+        *,
+        writable: bool,
+        check: bool = True,
+        remember: bool = False,
+    ) -> None:
         path = None if state_dir is None else state_dir / LEDGER
         self.database = Database(path, writable=writable, check=check)
-        self.runs = Runs(self.database)
+        self.runs = RememberedRuns(self.database) if remember else Runs(self.database)
         self.files = Files(self.database)
         self.growth = Growth(self.database, self.files)
         self.desk = Desk(self.database)
         self.waiting = Waiting(self.database)
         self.mailroom = Mailroom(self.database)
+        self.samples = Samples(self.database)
+        self.happenings = Happenings(self.database)
 
     def intend_prune(
         self, run: Run, items: Sequence[PlanItem], trash: str, *, now: float, message: str
@@ -94,14 +108,18 @@ class Ledger:
         observed: dict[str, Any],
         *,
         now: float,
+        size: int,
         message: str,
     ) -> Run:
-        """Files of a growing data set are in the trash: its rows, the run and the event at once."""
+        """Files of a growing data set are in the trash: its rows, the run and the event at once.
+
+        ``size`` is their sum in bytes.
+        """
         with self.database.transaction():
             self.growth.mark_freed_in_transaction(run.id, paths, now)
             self.runs.update_in_transaction(run, {"observed": observed})
             self.runs.event_in_transaction(
-                run.id, now, "prune.done", "prune", message, {"files": len(paths)}
+                run.id, now, "prune.done", "prune", message, {"files": len(paths), "bytes": size}
             )
         return self.runs.by_id(run.id)
 

@@ -134,6 +134,14 @@ class Desk:
             for row in self._db.rows("SELECT * FROM progress")
         }
 
+    def transfers(self) -> dict[int, Progress]:
+        """Run id -> progress of the transfers that are going on."""
+        rows = self._db.rows(
+            "SELECT p.* FROM progress p JOIN runs r ON r.id=p.run_id "
+            "WHERE r.status='running' AND r.done='settle'"
+        )
+        return {row["run_id"]: Progress(*tuple(row)[1:]) for row in rows}
+
     # --- requests ---------------------------------------------------------------------------
 
     def ask(self, action: str, run_id: int | None, argument: str | None, now: float) -> int:

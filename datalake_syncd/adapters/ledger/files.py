@@ -29,6 +29,11 @@ class Files(Looks):
         )
         return (row["n"], row["b"]) if row else (0, 0)
 
+    def last_written(self, run_id: int) -> float | None:
+        """When the newest file of the manifest was written, by its instrument's clock (seconds)."""
+        row = self._db.row("SELECT max(mtime_ns) AS at FROM files WHERE run_id=?", (run_id,))
+        return None if row is None or row["at"] is None else row["at"] / 1e9
+
     def one(self, run_id: int, path: str) -> ManifestFile | None:
         """One file of the manifest."""
         row = self._db.row("SELECT * FROM files WHERE run_id=? AND path=?", (run_id, path))

@@ -55,6 +55,12 @@ class Runs:
         """All run names, for "did you mean"."""
         return [row["name"] for row in self._db.rows("SELECT DISTINCT name FROM runs")]
 
+    def published_bytes(self) -> int:
+        """Size of all runs whose marker is in the lake."""
+        sql = "SELECT coalesce(sum(bytes), 0) AS b FROM runs WHERE published_at IS NOT NULL"
+        row = self._db.row(sql)
+        return int(row["b"]) if row else 0
+
     def at_prefix(self, lake: str, prefix: str) -> list[Run]:
         """The runs that go to this folder of this lake, the one that was sighted first first."""
         sql = "SELECT * FROM runs WHERE prefix=? AND (lake IS NULL OR lake=?) ORDER BY id"

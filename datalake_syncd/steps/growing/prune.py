@@ -93,7 +93,9 @@ def _move(context: Context, plan: PrunePlan) -> Answer:
     message = f"{len(paths)} files moved to {trash.TRASH}/{escape(name)}; undo works until {until}"
     observed = {**run.observed, "freed_at": freed_at}
     try:
-        run = context.ledger.free_units(run, paths, observed, now=freed_at, message=message)
+        run = context.ledger.free_units(
+            run, paths, observed, now=freed_at, size=plan.bytes, message=message
+        )
     except StaleTransition:
         # Nobody would go on with the batch before a release: nothing of it may stay there.
         _take_back(context, "held or moved by somebody else while it was being pruned")
