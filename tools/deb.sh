@@ -56,7 +56,7 @@ if [ "$1" = configure ]; then
         done
         systemctl daemon-reload
         # A running service goes on with the new version.
-        systemctl try-restart datalake-syncd.service || true
+        systemctl try-restart datalake-syncd.service 2>/dev/null || true
     fi
 fi
 POSTINST
@@ -74,5 +74,5 @@ set -e
 POSTRM
 chmod 755 "$work/root/DEBIAN"/post* "$work/root/DEBIAN/prerm"
 package=dist/datalake-syncd_${PACKAGE_VERSION}_$VERSION_TAG.deb
-dpkg-deb --root-owner-group --build "$work/root" "$package" >/dev/null
+dpkg-deb -Zgzip --root-owner-group --build "$work/root" "$package" >/dev/null
 echo "$package"
