@@ -100,6 +100,10 @@ install: ## on a machine without Docker: to PREFIX (/opt/datalake-syncd); DESTDI
 uninstall: ## take it away again; configuration, state and logs stay
 	@tools/install.sh uninstall
 
+.PHONY: deb
+deb: ## a Debian package of the same, in dist/
+	@tools/deb.sh
+
 .PHONY: image-check
 image-check: setup ## build the image and try it with a real run, as root, with buildah
 	@docker/check.sh

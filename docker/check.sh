@@ -33,9 +33,6 @@ if [[ -z $image ]]; then
     done < <(sed -n 's/^ARG [A-Z]*_IMAGE=//p' docker/Dockerfile)
     # The image of a tree that is being worked on may be tried; only its name tells so.
     export BUILDER=buildah ALLOW_DIRTY=1 IMAGE=localhost/datalake-syncd-check
-    BUILD_FLAGS="--isolation chroot --layers ${BUILD_FLAGS:-}" tools/image.sh build
-    # shellcheck source=tools/revision.sh
-    source tools/revision.sh
-    image=$IMAGE:$VERSION_TAG
+    image=$(BUILD_FLAGS="--isolation chroot --layers ${BUILD_FLAGS:-}" tools/image.sh build)
 fi
 exec .venv/bin/python -m tests.home.image_trial "$image"

@@ -7,7 +7,7 @@
 #
 # Environment: BUILDER (docker, podman or buildah; the first that is there), IMAGE (the name,
 # datalake-syncd), REGISTRY (host/path), TAG, BUILD_FLAGS (more words for the build),
-# ALLOW_DIRTY=1.
+# ALLOW_DIRTY=1. Prints the names on stdout, all else on stderr.
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.."
@@ -57,7 +57,7 @@ build() {
         --build-arg "VERSION=$PACKAGE_VERSION" \
         --build-arg "REVISION=$REVISION" \
         --build-arg "CREATED=$CREATED" \
-        --tag "$image:$VERSION_TAG" --file docker/Dockerfile .
+        --tag "$image:$VERSION_TAG" --file docker/Dockerfile . >&2
     echo "$image:$VERSION_TAG"
 }
 
@@ -82,7 +82,7 @@ push() {
     need_image
     for name in "$VERSION_TAG" ${TAG:+"$TAG"}; do
         "$builder" tag "$image:$VERSION_TAG" "$registry/${image##*/}:$name"
-        "$builder" push "$registry/${image##*/}:$name"
+        "$builder" push "$registry/${image##*/}:$name" >&2
         echo "$registry/${image##*/}:$name"
     done
 }

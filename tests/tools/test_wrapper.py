@@ -259,6 +259,14 @@ def test_the_configuration_may_be_named(vm: Vm) -> None:
         assert "etc/other" in vm.mounts()
 
 
+def test_the_health_check_looks_at_the_same_configuration(vm: Vm) -> None:
+    vm.call("run")
+    assert vm.last()["options"]["--env"] == [f"DATALAKE_SYNCD_CONFIG={vm.config}"]
+    assert "--no-healthcheck" not in vm.last()["options"]
+    vm.call("once")
+    assert "--no-healthcheck" in vm.last()["options"]
+
+
 def test_config_check_needs_no_state(vm: Vm) -> None:
     (vm.root / "state").rmdir()
     vm.call("config", "check")
