@@ -114,7 +114,7 @@ def test_a_good_machine_before_its_first_start(scene: Scene, azurite: Azurite) -
     # The account's key may do everything, deleting too; the disk here may be short of room.
     assert marks({k: v for k, v in found.items() if k != "state"}) == {"deleting": "warning"}
     assert list(found) == [
-        "versions", "user", "azcopy", "secrets", "expiry", "lake", "clock", "lake MiSeqOutput/",
+        "versions", "user", "azcopy", "lake.secret_file", "expiry", "lake", "clock", "lake MiSeqOutput/",
         "snapshots", "kept in the lake", "deleting", "source seq", "sheets seq", "inotify",
         "state", "log", "ledger", "daemon", "page",
     ]  # fmt: skip
@@ -353,9 +353,17 @@ def test_azcopy_missing_or_another(alone: Scene, tmp_path: Path) -> None:
 def test_a_secret_that_others_can_read(alone: Scene) -> None:
     alone.secret.chmod(0o644)
     found = alone.look("secrets", "lake")
-    assert found["secrets"].mark is Mark.FAULT
-    assert "chmod 600" in found["secrets"].next_step
+    assert found["lake.secret_file"].mark is Mark.FAULT
+    assert "chmod 600" in found["lake.secret_file"].next_step
     assert found["lake"].mark is Mark.FAULT
+    alone.lines["more"] = [
+        "[mail]", 'recipients = ["a@example.org"]', 'host = "smtp.example.org"', 'user = "u"',
+        f'password_file = "{alone.root / "nothing"}"',
+    ]  # fmt: skip
+    assert marks(alone.look("secrets")) == {
+        "lake.secret_file": "FAULT",
+        "mail.password_file": "warning",
+    }
 
 
 # --- sources ---------------------------------------------------------------------------------
