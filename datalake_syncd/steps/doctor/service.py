@@ -123,7 +123,7 @@ def ledger(machine: Machine, _of: str) -> Iterator[Finding]:
     told = f"{escape(str(path))}: {runs} runs, {format_bytes(size)}, "
     yield fine(told + ("undamaged" if whole else "no damage in the part that was checked in 5 s"))
     for trouble in wrong:
-        yield warning(f"the service reports: {trouble.message}", trouble.next_step)
+        yield warning(trouble.message, trouble.next_step, name=f"trouble {trouble.key}")
 
 
 def page(machine: Machine, _of: str) -> Iterator[Finding]:
