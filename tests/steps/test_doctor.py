@@ -17,7 +17,7 @@ from azure.storage.blob import RetentionPolicy
 
 from datalake_syncd.adapters.lake import PROBE, may_delete
 from datalake_syncd.adapters.lake.rights import PROBE_BYTES
-from datalake_syncd.adapters.ledger import DaemonLock, Ledger
+from datalake_syncd.adapters.ledger import DaemonLock, Ledger, Trouble
 from datalake_syncd.config import load_text
 from datalake_syncd.steps.doctor.checks import CHECKS, Check
 from datalake_syncd.steps.doctor.examine import examine
@@ -114,9 +114,9 @@ def test_a_good_machine_before_its_first_start(scene: Scene, azurite: Azurite) -
     # The account's key may do everything, deleting too; the disk here may be short of room.
     assert marks({k: v for k, v in found.items() if k != "state"}) == {"deleting": "warning"}
     assert list(found) == [
-        "versions", "user", "azcopy", "secrets", "expiry", "lake", "clock", "lake MiSeqOutput/",
-        "snapshots", "kept in the lake", "deleting", "source seq", "sheets seq", "inotify",
-        "state", "log", "ledger", "daemon", "page",
+        "versions", "user", "azcopy", "lake.secret_file", "expiry", "lake", "clock",
+        "lake MiSeqOutput/", "snapshots", "kept in the lake", "deleting", "source seq",
+        "sheets seq", "inotify", "state", "log", "ledger", "daemon", "page",
     ]  # fmt: skip
     assert "10.32.2" in found["azcopy"].what
     assert "SHA-256" in found["azcopy"].what
@@ -353,9 +353,17 @@ def test_azcopy_missing_or_another(alone: Scene, tmp_path: Path) -> None:
 def test_a_secret_that_others_can_read(alone: Scene) -> None:
     alone.secret.chmod(0o644)
     found = alone.look("secrets", "lake")
-    assert found["secrets"].mark is Mark.FAULT
-    assert "chmod 600" in found["secrets"].next_step
+    assert found["lake.secret_file"].mark is Mark.FAULT
+    assert "chmod 600" in found["lake.secret_file"].next_step
     assert found["lake"].mark is Mark.FAULT
+    alone.lines["more"] = [
+        "[mail]", 'recipients = ["a@example.org"]', 'host = "smtp.example.org"', 'user = "u"',
+        f'password_file = "{alone.root / "nothing"}"',
+    ]  # fmt: skip
+    assert marks(alone.look("secrets")) == {
+        "lake.secret_file": "FAULT",
+        "mail.password_file": "warning",
+    }
 
 
 # --- sources ---------------------------------------------------------------------------------
@@ -428,6 +436,7 @@ def test_pruning_needs_one_writable_file_system(alone: Scene) -> None:
 def test_beside_a_running_daemon_nothing_is_written(alone: Scene) -> None:
     lock = DaemonLock(alone.state)
     ledger = Ledger(alone.state, writable=True)
+    ledger.desk.trouble(Trouble("scan/seq", "it can't be scanned", "mend it", 1000.0, "seq"))
     before = {path.name: path.stat().st_mtime_ns for path in alone.state.iterdir()}
     found = alone.look("ledger", "daemon", "state", "source", "user")
     assert {path.name: path.stat().st_mtime_ns for path in alone.state.iterdir()} == before
@@ -435,6 +444,7 @@ def test_beside_a_running_daemon_nothing_is_written(alone: Scene) -> None:
     lock.release()
     assert "it runs (process" in found["daemon"].what
     assert "undamaged" in found["ledger"].what
+    assert found["trouble scan/seq"].what == "it can't be scanned"
     assert alone.look("daemon")["daemon"].mark is Mark.WARNING, "nobody runs now"
 
 

@@ -54,19 +54,19 @@ def user(machine: Machine, _of: str) -> Iterator[Finding]:
 def secrets(machine: Machine, _of: str) -> Iterator[Finding]:
     """The files of secrets: there, closed to others, one line."""
     config = machine.config
-    needed = [(config.lake.secret_file, fault)]
+    needed = [("lake.secret_file", config.lake.secret_file, fault)]
     if config.mail is not None:
-        needed.append((config.mail.password_file, warning))  # a mail stops no run
-    for path, judged in needed:
-        if path is None:
-            continue
+        # A mail that can't be sent stops no run.
+        needed.append(("mail.password_file", config.mail.password_file, warning))
+    there = [(name, path, judged) for name, path, judged in needed if path is not None]
+    for name, path, judged in there:
         try:
             read_secret(path)
         except SyncdError as error:
-            yield judged(str(error), error.next_step)
+            yield judged(str(error), error.next_step, name=name)
         else:
-            yield fine(f"{escape(str(path))} can be read, and not by others")
-    if all(path is None for path, _ in needed):
+            yield fine(f"{escape(str(path))} can be read, and not by others", name=name)
+    if not there:
         yield fine("none is needed")
 
 
@@ -123,7 +123,7 @@ def ledger(machine: Machine, _of: str) -> Iterator[Finding]:
     told = f"{escape(str(path))}: {runs} runs, {format_bytes(size)}, "
     yield fine(told + ("undamaged" if whole else "no damage in the part that was checked in 5 s"))
     for trouble in wrong:
-        yield warning(f"the service reports: {trouble.message}", trouble.next_step)
+        yield warning(trouble.message, trouble.next_step, name=f"trouble {trouble.key}")
 
 
 def page(machine: Machine, _of: str) -> Iterator[Finding]:
