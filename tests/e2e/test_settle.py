@@ -25,6 +25,7 @@ BOMB = b"""<?xml version="1.0"?><!DOCTYPE b [<!ENTITY a "lol"><!ENTITY b "&a;&a;
 STATUS = "RunCompletionStatus.xml"
 RTA = "RTAComplete.txt"
 INFO = "RunInfo.xml"
+LOG = "RTALogs.tsv"
 PRUNE = ["enabled = true", 'keep = "0s"', 'trash = "1h"']
 
 
@@ -173,8 +174,9 @@ def test_a_run_that_still_grows_is_not_settled(lab: Lab) -> None:
         # run is not published yet.
         for number in range(100):
             last = number >= 7 and seen.is_set()
-            with (folder_of(lab, growing) / "RTALogs.tsv").open("a") as file:
-                file.write("one more line\n")
+            for run in (growing, flag_first):
+                with (folder_of(lab, run) / LOG).open("a") as file:
+                    file.write("one more line\n")
             if number < 7 or last:
                 _put(lab, flag_first, files, *late[min(number, 7) :: 8])
             if last:
@@ -196,7 +198,8 @@ def test_a_run_that_still_grows_is_not_settled(lab: Lab) -> None:
         assert len(daemon.lines("run.settled")) == 3
     expect_published(lab, good)
     expect_published(lab, growing)
-    expect_published(lab, flag_first, files=files)
+    log = (folder_of(lab, flag_first) / LOG).read_bytes()
+    expect_published(lab, flag_first, files={**files, LOG: log})
     for run in (row_of(lab, growing), row_of(lab, flag_first)):
         assert (run.settled_at or 0) > ended[0], f"{run.name} settled while it was written"
     assert (row_of(lab, good).settled_at or 0) < ended[0], "it waited for its neighbours"
