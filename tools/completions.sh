@@ -9,12 +9,14 @@ set -euo pipefail
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 readonly FOLDER=${1:?the folder to write to}
-readonly PROGRAM=.venv/bin/datalake-syncd
+# The command, as words: PROGRAM="python -m datalake_syncd".
+read -r -a program <<<"${PROGRAM:-.venv/bin/datalake-syncd}"
 
 write() { # SHELL FILE
     mkdir -p "$FOLDER/$1"
-    _DATALAKE_SYNCD_COMPLETE=$1_source "$PROGRAM" >"$FOLDER/$1/$2.new"
+    _DATALAKE_SYNCD_COMPLETE=$1_source "${program[@]}" >"$FOLDER/$1/$2.new"
     # Whatever goes wrong while somebody types stays out of the prompt.
+    # shellcheck disable=SC2016 # the $1 of the script that is written
     sed -i -E 's/ (\$1|datalake-syncd)\)/ \1 2>\/dev\/null)/' "$FOLDER/$1/$2.new"
     grep -q '2>/dev/null' "$FOLDER/$1/$2.new"
     mv "$FOLDER/$1/$2.new" "$FOLDER/$1/$2"

@@ -18,7 +18,7 @@ work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
 chmod 755 "$work"
 mkdir -p "$work/root/DEBIAN" dist
-PREFIX=/opt/datalake-syncd BINDIR=/usr/bin SYSTEMD_DIR=/usr/lib DESTDIR=$work/root \
+PREFIX=/opt/datalake-syncd BINDIR=/usr/bin SYSTEMD_DIR=/usr/lib SHARE_DIR=/usr/share DESTDIR=$work/root \
     tools/install.sh install >/dev/null
 # The package has no file in /etc: what people write there is no business of dpkg's.
 mkdir -p "$work/root/usr/share/doc/datalake-syncd"

@@ -6,7 +6,7 @@
 #
 # Environment: PREFIX (/opt/datalake-syncd), DESTDIR (a folder to install into instead of /, for
 # packages), BINDIR (/usr/local/bin), SYSTEMD_DIR (/usr/local/lib; below it systemd/system/,
-# sysusers.d/, tmpfiles.d/), ETC (/etc/datalake-syncd), PYTHON (the interpreter, python3).
+# sysusers.d/, tmpfiles.d/), SHARE_DIR (/usr/local/share; manual pages and completions), ETC (/etc/datalake-syncd), PYTHON (the interpreter, python3).
 #
 # Each installation goes into a folder of its own below PREFIX/releases, and PREFIX/current is
 # switched in one rename: a running service keeps the files that it started with.
@@ -19,6 +19,7 @@ prefix=${PREFIX:-/opt/datalake-syncd}
 destdir=${DESTDIR:-}
 bindir=${BINDIR:-/usr/local/bin}
 systemd_dir=${SYSTEMD_DIR:-/usr/local/lib}
+share_dir=${SHARE_DIR:-/usr/local/share}
 etc=${ETC:-/etc/datalake-syncd}
 readonly MARK=.datalake-syncd-release
 
@@ -29,7 +30,7 @@ die() {
     exit 2
 }
 
-for name in prefix bindir systemd_dir etc ${destdir:+destdir}; do
+for name in prefix bindir systemd_dir share_dir etc ${destdir:+destdir}; do
     value=${!name}
     [[ $value == /* && $value != */../* && $value != */.. && ! $value =~ [[:cntrl:]] ]] ||
         die "${name^^}=$value is not an absolute path"
@@ -60,6 +61,19 @@ link() {
     note "$2"
 }
 note() { printf '%s\n' "$1" >>"$record.new"; }
+
+# PYTHON: manual pages and completions, made by the release that they are of.
+put_words() {
+    "$1" tools/manual.py "$work/man" >/dev/null
+    PROGRAM="$1 -m datalake_syncd" tools/completions.sh "$work/completions" >/dev/null
+    put "$work/man/datalake-syncd.1" "$share_dir/man/man1/datalake-syncd.1"
+    put "$work/man/datalake-syncd.toml.5" "$share_dir/man/man5/datalake-syncd.toml.5"
+    put "$work/completions/bash/datalake-syncd" \
+        "$share_dir/bash-completion/completions/datalake-syncd"
+    put "$work/completions/zsh/_datalake-syncd" "$share_dir/zsh/site-functions/_datalake-syncd"
+    put "$work/completions/fish/datalake-syncd.fish" \
+        "$share_dir/fish/vendor_completions.d/datalake-syncd.fish"
+}
 
 # A folder that this script made as a release; nothing else is ever removed with what is in it.
 remove_release() {
@@ -123,6 +137,7 @@ install_() {
     done
     for file in systemd/sysusers.d/*.conf; do put "$file" "$systemd_dir/sysusers.d/${file##*/}"; done
     for file in systemd/tmpfiles.d/*.conf; do put "$file" "$systemd_dir/tmpfiles.d/${file##*/}"; done
+    put_words "$destdir$release/bin/python"
     mkdir -p -- "$destdir$etc"
     install -m 644 -- config.example.toml "$destdir$etc/config.example.toml"
     first_configuration

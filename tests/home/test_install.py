@@ -21,6 +21,13 @@ from tests.tools.conftest import Tree
 pytestmark = [pytest.mark.home, pytest.mark.timeout(900)]
 
 
+#: One file each: manual pages and completions.
+SHARED = (
+    "bash-completion/completions", "fish/vendor_completions.d", "man/man1", "man/man5",
+    "zsh/site-functions",
+)  # fmt: skip
+
+
 @dataclass
 class Machine:
     """A tree to install from, and the folders that stand for those of a machine."""
@@ -36,6 +43,7 @@ class Machine:
             "PREFIX": f"{below}/opt/datalake-syncd",
             "BINDIR": f"{below}/usr/local/bin",
             "SYSTEMD_DIR": f"{below}/usr/local/lib",
+            "SHARE_DIR": f"{below}/usr/local/share",
             "ETC": f"{below}/etc/datalake-syncd",
         }
         return {**made, "DESTDIR": str(self.root)} if self.destdir else made
@@ -117,6 +125,9 @@ def test_installed_upgraded_and_gone(machine: Machine) -> None:
     assert machine.config.read_text() == starting_file()
     done = as_somebody(program, "--config", machine.config, "config", "check")
     assert "is fine" in done.stdout, done
+    share = machine.root / "usr/local/share"
+    for folder in SHARED:
+        assert [path.stat().st_size > 200 for path in (share / folder).iterdir()] == [True], folder
     units = machine.root / "usr/local/lib/systemd/system"
     for unit in (REPO / "systemd").glob("*.service"):
         text = (units / unit.name).read_text()
@@ -155,6 +166,7 @@ def test_installed_upgraded_and_gone(machine: Machine) -> None:
         "opt/datalake-syncd/bin/other",
         "opt/datalake-syncd/releases/theirs",
         "usr/local/bin",
+        *(f"usr/local/share/{folder}" for folder in SHARED),
         *({"usr/local/lib/systemd/system"} if (REPO / "systemd").exists() else set()),
         *({"usr/local/lib/sysusers.d"} if (REPO / "systemd/sysusers.d").exists() else set()),
         *({"usr/local/lib/tmpfiles.d"} if (REPO / "systemd/tmpfiles.d").exists() else set()),

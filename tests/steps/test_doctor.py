@@ -24,6 +24,7 @@ from datalake_syncd.steps.doctor.examine import examine
 from datalake_syncd.steps.doctor.finding import Finding, Machine, Mark, fine
 from datalake_syncd.steps.service import bring_into_force
 from tests.e2e.mounts import tmpfs
+from tests.mail_server import PASSWORD, USER, Authority, Inbox, mail_server
 from tests.servers import AZCOPY, Azurite, TokenServer
 
 DAY = dt.timedelta(days=1)
@@ -489,6 +490,28 @@ def test_the_port_of_the_page(alone: Scene) -> None:
         told = alone.look("page")["page"]
         assert (told.mark, "somebody else listens" in told.what) == (Mark.WARNING, True)
     assert "is free" in alone.look("page")["page"].what
+
+
+def test_the_mail_server_is_asked_and_gets_no_mail(alone: Scene, tmp_path: Path) -> None:
+    assert alone.look("mail")["mail"].what == "none is configured"
+    password = tmp_path / "password"
+    password.write_text(PASSWORD)
+    password.chmod(0o600)
+    inbox, authority = Inbox(), Authority.make(tmp_path / "ca")
+    with mail_server(inbox, starttls=authority.context(), login=True) as port:
+        alone.lines["more"] = [
+            "[mail]", 'recipients = ["a@lab.example"]', 'host = "127.0.0.1"', f"port = {port}",
+            f'user = "{USER}"', f'password_file = "{password}"', f'ca_file = "{authority.ca}"',
+        ]  # fmt: skip
+        told = alone.look("mail")["mail"]
+        assert (told.mark, f"logged in as {USER}" in told.what) == (Mark.OK, True)
+        assert "a@lab.example" in told.what
+        password.write_text("wrong")
+        told = alone.look("mail")["mail"]
+        assert (told.mark, "refused the login" in told.what) == (Mark.WARNING, True)
+        assert "mail.password_file" in told.next_step
+    assert alone.look("mail")["mail"].mark is Mark.WARNING, "it is down now"
+    assert inbox.mails == []
 
 
 # --- disks -----------------------------------------------------------------------------------

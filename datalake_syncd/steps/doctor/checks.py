@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from datalake_syncd.config import Config
-from datalake_syncd.steps.doctor import lake, machine, service, sources
+from datalake_syncd.steps.doctor import lake, machine, mail, service, sources
 from datalake_syncd.steps.doctor.finding import Finding, Machine
 
 _SHARE = "check the mount (mount, dmesg) and the computer that has the share"
 _DISK = "look at the disk: dmesg"
+_MAIL = "check mail.host and mail.port, and the firewall between this machine and the mail server"
 _NETWORK = "check network, DNS, proxy and firewall between this machine and the lake"
 
 
@@ -45,4 +46,5 @@ CHECKS: tuple[Check, ...] = (
     Check("ledger", service.ledger),
     Check("daemon", service.daemon),
     Check("page", service.page),
+    Check("mail", mail.mail, silent=_MAIL, seconds=60.0),
 )
