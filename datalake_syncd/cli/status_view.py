@@ -11,12 +11,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from datalake_syncd.core.durations import format_bytes, format_duration
-from datalake_syncd.core.model import Outcome, Status, Step
+from datalake_syncd.core.durations import format_bytes
+from datalake_syncd.core.model import Status, Step
 from datalake_syncd.core.names import escape, escape_once
 from datalake_syncd.core.wording import ago, command, counted, with_run
 from datalake_syncd.steps.overview.report import Report
 from datalake_syncd.steps.overview.sentence import DOING, doing, sentence
+from datalake_syncd.steps.overview.words import figures, percent, resting, waits
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -143,8 +144,7 @@ def _moving(report: Report, run: Run) -> Iterator[RenderableType]:
         if progress is not None and run.done in (Step.SETTLE, Step.TRANSFER):
             yield Padding(_bar(progress, report.now), (0, 0, 0, 2), expand=False)
         return
-    told = escape_once(run.reason) if run.reason else f"ready; next it is {DOING[run.done]}"
-    yield _indented(f"{told}{_again(run, report.now)}")
+    yield _indented(waits(run, report.now))
     if run.id in report.stale:
         yield from _stale(report, run)
 
@@ -156,38 +156,17 @@ def _stale(report: Report, run: Run) -> Iterator[RenderableType]:
     yield _indented(f"do:   {with_run(step, run.key)}", "bold")
 
 
-def _again(run: Run, now: float) -> str:
-    if run.not_before is None or run.not_before <= now:
-        return ""
-    tries = f" after {counted(run.attempts, 'failed try', 'failed tries')}" if run.attempts else ""
-    return f" (again in {format_duration(round(run.not_before - now))}{tries})"
-
-
 def _size(run: Run) -> str:
     return f"{counted(run.files, 'file')}, {format_bytes(run.bytes)}"
 
 
 def _bar(progress: Progress, now: float) -> Table:
-    total = max(progress.bytes_total, 1)
-    share = min(progress.bytes_done / total, 1.0)
-    # Cut, not rounded: 99.96 % is not yet all.
-    parts = [f"{int(share * 100)} %"]
-    parts.append(f"{format_bytes(progress.bytes_done)} of {format_bytes(progress.bytes_total)}")
-    if progress.rate > 0:
-        parts.append(f"{format_bytes(progress.rate)}/s")
-    if progress.seconds_left:
-        parts.append(f"{format_duration(round(progress.seconds_left))} left")
-    if progress.files_hashed:
-        parts.append(f"{progress.files_hashed:,} of {progress.files_total:,} files hashed")
-    if progress.files_proven:
-        parts.append(f"{progress.files_proven:,} proven")
-    if now - progress.at > 60:
-        parts.append(f"last sign of life {ago(progress.at, now)}")
+    share = min(progress.bytes_done / max(progress.bytes_total, 1), 1.0)
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=_BAR)
     grid.add_column(overflow="fold")
     bar = ProgressBar(total=1.0, completed=share, width=_BAR, complete_style="green")
-    grid.add_row(bar, Text(", ".join(parts)))
+    grid.add_row(bar, Text(f"{percent(progress)} %, {figures(progress, now)}"))
     return grid
 
 
@@ -196,7 +175,9 @@ def _finished(report: Report, runs: list[Run], width: int) -> Iterator[Renderabl
         for run in runs:
             yield Text(escape(run.key), style="cyan")
             when = f"published {ago(run.published_at, report.now)}"
-            told = f"{when}, {format_bytes(run.bytes)}, {run.proof.value}; {_resting(report, run)}"
+            told = (
+                f"{when}, {format_bytes(run.bytes)}, {run.proof.value}; {resting(run, report.now)}"
+            )
             yield _indented(told)
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -211,28 +192,9 @@ def _finished(report: Report, runs: list[Run], width: int) -> Iterator[Renderabl
             ago(run.published_at, report.now),
             format_bytes(run.bytes),
             run.proof.value,
-            _resting(report, run),
+            resting(run, report.now),
         )
     yield table
-
-
-def _resting(report: Report, run: Run) -> str:
-    told = []
-    if run.outcome is not Outcome.GOOD:
-        told.append(f"run {run.outcome.value}")
-    if run.generation > 1:
-        told.append(f"generation {run.generation}")
-    if run.emptied_at is not None and run.pruned_at is not None:
-        told.append("pruned")
-    elif run.pruned_at is not None:
-        told.append("in the trash")
-    elif run.status is Status.RUNNING:
-        told.append(DOING[run.done])
-    elif run.reason:
-        told.append(escape_once(run.reason) + _again(run, report.now))
-    else:
-        told.append("on the disk")
-    return "; ".join(told)
 
 
 def _indented(text: str, style: str = "") -> Padding:

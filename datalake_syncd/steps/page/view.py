@@ -12,15 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from datalake_syncd import __version__
-from datalake_syncd.adapters.ledger import InstrumentRow, Progress, Run
+from datalake_syncd.adapters.ledger import InstrumentRow, Run
 from datalake_syncd.core.durations import format_bytes, format_duration
-from datalake_syncd.core.model import Outcome, Status, Step
+from datalake_syncd.core.model import Status, Step
 from datalake_syncd.core.names import escape, escape_once
 from datalake_syncd.core.plotting import Figure
 from datalake_syncd.core.wording import ago, command, counted, moment
 from datalake_syncd.steps.overview.problems import Problem
 from datalake_syncd.steps.overview.report import Report
 from datalake_syncd.steps.overview.sentence import DOING, sentence
+from datalake_syncd.steps.overview.words import figures, percent, resting, waits
 from datalake_syncd.steps.page.looks import Look
 
 #: So many entries of one kind are shown; for all there is ``status --all``.
@@ -209,35 +210,16 @@ def _going(report: Report, run: Run) -> Going:
     if run.status is Status.RUNNING:
         size = f"{DOING[run.done]}, {counted(run.files, 'file')}, {format_bytes(run.bytes)}"
         if progress is not None and run.done in (Step.SETTLE, Step.TRANSFER):
-            done = _percent(progress)
-            return Going(escape(run.key), size, done, _figures(progress, report.now), "good")
+            done = percent(progress)
+            return Going(escape(run.key), size, done, figures(progress, report.now), "good")
         return Going(escape(run.key), size, None, "", "good")
-    told = escape_once(run.reason) if run.reason else f"ready; next it is {DOING[run.done]}"
-    if run.not_before is not None and run.not_before > report.now:
-        failed = counted(run.attempts, "failed try", "failed tries")
-        tries = f" after {failed}" if run.attempts else ""
-        told += f" (again in {format_duration(round(run.not_before - report.now))}{tries})"
-    return Going(escape(run.key), told, None, "", "bad" if run.id in report.stale else "quiet")
-
-
-def _percent(progress: Progress) -> int:
-    # Cut, not rounded: 99.96 % is not yet all.
-    return int(100 * min(progress.bytes_done / max(progress.bytes_total, 1), 1.0))
-
-
-def _figures(progress: Progress, now: float) -> str:
-    parts = [f"{format_bytes(progress.bytes_done)} of {format_bytes(progress.bytes_total)}"]
-    if progress.rate > 0:
-        parts.append(f"{format_bytes(progress.rate)}/s")
-    if progress.seconds_left:
-        parts.append(f"{format_duration(round(progress.seconds_left))} left")
-    if progress.files_hashed:
-        parts.append(f"{progress.files_hashed:,} of {progress.files_total:,} files hashed")
-    if progress.files_proven:
-        parts.append(f"{progress.files_proven:,} proven")
-    if now - progress.at > 60:
-        parts.append(f"last sign of life {ago(progress.at, now)}")
-    return ", ".join(parts)
+    return Going(
+        escape(run.key),
+        waits(run, report.now),
+        None,
+        "",
+        "bad" if run.id in report.stale else "quiet",
+    )
 
 
 def _held(run: Run) -> Going:
@@ -246,22 +228,11 @@ def _held(run: Run) -> Going:
 
 
 def _published(report: Report, run: Run) -> Published:
-    state = []
-    if run.outcome is not Outcome.GOOD:
-        state.append(f"run {run.outcome.value}")
-    if run.generation > 1:
-        state.append(f"generation {run.generation}")
-    if run.pruned_at is not None:
-        state.append("in the trash" if run.emptied_at is None else "pruned")
-    elif run.reason:
-        state.append(escape_once(run.reason))
-    else:
-        state.append("on the disk")
     return Published(
         run=escape(run.key),
         when=ago(run.published_at, report.now),
         exactly=moment(run.published_at),
         size=format_bytes(run.bytes),
         proof=run.proof.value,
-        state="; ".join(state),
+        state=resting(run, report.now),
     )
