@@ -45,7 +45,7 @@ test-large: setup ## a run of 150,000 files, end to end: over half an hour
 .PHONY: test-home
 test-home: setup ## what needs big tools: real systemd, images, a browser; as root
 	@tools/home.sh
-	$(VENV)/pytest -m home --durations=10 $(ARGS)
+	CI=true $(VENV)/pytest -m home --durations=10 $(ARGS)
 
 .PHONY: demo
 demo: setup ## show a whole run on this machine: instrument, lake, proof, pruning

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from datalake_syncd.adapters.ledger import LedgerFull
@@ -71,7 +72,8 @@ class Attending:
         """One round of each, for a service that makes one pass."""
         for one in self._attendants:
             self._round(one)
-            one.close()
+            with suppress(Exception):  # what is held goes with the process
+                one.close()
 
     def _attend(self, one: Attendant) -> None:
         while not self._service.stopping.is_set():

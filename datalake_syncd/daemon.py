@@ -97,8 +97,13 @@ class Daemon:
             if self._reload.is_set():
                 self._reload.clear()
                 self._signs.reloading()
-                self._take_configuration_in()
-                self._signs.reloaded()
+                try:
+                    self._take_configuration_in()
+                except LedgerFull:
+                    self._reload.set()  # again, and as a whole, when there is room
+                    raise
+                finally:
+                    self._signs.reloaded()
             self.answer_requests()
             if self.service.monotonic() - self._supervised_at > _SUPERVISE:
                 self._supervised_at = self.service.monotonic()
@@ -155,10 +160,17 @@ class Daemon:
                 next_step=error.next_step or "correct it, then reload again",
             )
             return
+        before = service.force
         configure_logs(new)  # it knows the new secrets too
         service.force = bring_into_force(new, service.pulse.beat)
-        service.ledger.desk.put("config_refused", None)
-        startup.set_instruments(service)
+        try:
+            service.ledger.desk.put("config_refused", None)
+            startup.set_instruments(service)
+        except LedgerFull:
+            service.force = (
+                before  # all of it or nothing: watchers and configuration belong together
+            )
+            raise
         for name in list(self._watchers):
             if new.instruments.get(name) != old.instruments.get(name):
                 self._watchers.pop(name)[0].stop()
@@ -207,8 +219,17 @@ class Daemon:
     def once(self) -> int:
         """Take every complete run as far as it goes, then end: 0, or 1 if one needs a person."""
         self.service.one_pass = True
-        startup.prepare(self.service)
+        try:
+            return self._pass()
+        except LedgerFull as error:
+            self.service.ledger_trouble(error)
+            raise
+        finally:
+            self._attending.once()  # mails, above all of what went wrong
+
+    def _pass(self) -> int:
         service = self.service
+        startup.prepare(service)
         watchers = [Watcher(service, name) for name in service.config.instruments]
         worker = Worker(service)
         worked = True
@@ -226,7 +247,6 @@ class Daemon:
                 worked = True
                 service.stopping.wait(max(0.1, min(waits)))
         report_unwatched(service)
-        self._attending.once()
         runs = service.ledger.runs.all()
         troubled = [run for run in runs if run.status is Status.BLOCKED or _failed(run)]
         for run in troubled:

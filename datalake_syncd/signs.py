@@ -56,8 +56,9 @@ class Signs:
         service.pulse.beat()
         now = service.monotonic()
         if not self._ready and not self._awaited():
+            told = self._sentence()
             self._ready = True
-            self._notifier.ready(self._sentence())
+            self._notifier.ready(told)
         if now - self._looked_at >= self._every:
             self._looked_at = now
             self._look()

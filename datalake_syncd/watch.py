@@ -102,6 +102,8 @@ class Watcher:
             self._say(logging.ERROR, "scan.failed", str(error), next_step=error.next_step)
             self._stands(str(error), error.next_step)
         except Exception:  # noqa: BLE001 - one instrument's bug must not stop the others
+            if self._is_removed():
+                return None
             self._say(logging.ERROR, "scan.bug", "a scan failed", exc_info=True)
             self._stands(
                 "a scan failed because of an error in datalake-syncd itself",
@@ -200,6 +202,8 @@ class Watcher:
         except SyncdError:
             raise
         except Exception:  # noqa: BLE001 - one run's bug must not stop the instrument's others
+            if self._is_removed():
+                return None
             reason = "an error in datalake-syncd itself; the log has its trace"
             self._say(logging.ERROR, "scan.bug", f"{reason}", run=run.key, exc_info=True)
             tell(self._service, run, Status.BLOCKED, reason, "please report it with the trace")
@@ -284,6 +288,10 @@ class Watcher:
             trouble = self._observer.watch(self._instrument.source, active)
             if trouble is not None:
                 self._say(logging.WARNING, "watch.polling", trouble)
+
+    def _is_removed(self) -> bool:
+        """The configuration lost this instrument in the middle of a scan: no bug."""
+        return self.stopping.is_set() or self._name not in self._service.config.instruments
 
     def _stands(self, what: str, next_step: str) -> None:
         with suppress(LedgerFull):  # which has an alarm of its own

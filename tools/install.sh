@@ -6,7 +6,8 @@
 #
 # Environment: PREFIX (/opt/datalake-syncd), DESTDIR (a folder to install into instead of /, for
 # packages), BINDIR (/usr/local/bin), SYSTEMD_DIR (/usr/local/lib; below it systemd/system/,
-# sysusers.d/, tmpfiles.d/), SHARE_DIR (/usr/local/share; manual pages and completions), ETC (/etc/datalake-syncd), PYTHON (the interpreter, python3).
+# sysusers.d/, tmpfiles.d/), SHARE_DIR (/usr/local/share; manual pages, completions), ETC
+# (/etc/datalake-syncd), PYTHON (the interpreter, python3).
 #
 # Each installation goes into a folder of its own below PREFIX/releases, and PREFIX/current is
 # switched in one rename: a running service keeps the files that it started with.
@@ -101,7 +102,7 @@ find_python() {
 }
 
 install_() {
-    local release name hash old keep path
+    local release name hash old keep path running
     [[ -n $destdir || $EUID == 0 ]] || die "only root can install into $prefix" "sudo make install"
     name=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' datalake_syncd/__init__.py)
     # A tree without git, or one that git does not trust root with, has its version alone.
@@ -151,9 +152,11 @@ install_() {
         done <"$record"
     fi
     mv -fT -- "$record.new" "$record"
-    # The one before stays: a service that was not restarted yet still reads from it.
+    # The one before stays, and each that a process still runs from: it imports its modules late.
+    running=$(cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' || true)
     for keep in "$destdir$prefix"/releases/*/; do
         keep=${keep%/}
+        if grep -Fq -- "${keep#"$destdir"}/bin/" <<<"$running"; then continue; fi
         case releases/${keep##*/} in "releases/$name" | "$old") ;; *) remove_release "$keep" ;; esac
     done
 

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 NAME = "pulse.json"
+#: So many bytes always, so that the next one has room in the place of this one.
+_LENGTH = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +27,25 @@ class PulseFile:
 def write_pulse(state_dir: Path, at: float, late: list[str]) -> bool:
     """Replace the file as a whole; False when that is not possible, which makes it old."""
     told = {"at": datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds"), "late": late}
+    text = f"{json.dumps(told):<{_LENGTH}}\n".encode()
     new = state_dir / f"{NAME}.new"
     try:
         # Not flushed to the disk: after a power cut it is too old in any case.
-        new.write_text(json.dumps(told) + "\n", encoding="utf-8")
+        new.write_bytes(text)
         os.replace(new, state_dir / NAME)
+    except OSError:
+        return _overwrite(state_dir / NAME, text)
+    return True
+
+
+def _overwrite(path: Path, text: bytes) -> bool:
+    """On a full disk: in the room that the file has; a service that lives must not look dead."""
+    try:
+        with path.open("r+b") as file:
+            if len(text) > os.fstat(file.fileno()).st_size:
+                return False
+            file.write(text)
+            file.truncate()
     except OSError:
         return False
     return True

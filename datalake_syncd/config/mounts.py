@@ -70,7 +70,7 @@ def compose(wanted: list[Mount]) -> dict[str, Any]:
             "source": str(one.path).replace("$", "$$"),
             "target": str(one.path).replace("$", "$$"),
             "read_only": one.access == "ro",
-            # A share that is mounted again on the machine is then seen inside, too.
+            # A share that is mounted on the machine only later is then seen inside, too.
             "bind": {"propagation": "rslave"},
         }
         for one in wanted

@@ -53,7 +53,9 @@ class EventHook:
         if service.monotonic() < self._next:
             return
         started, begin = service.monotonic(), self._behind(int(last))
-        for number, run_id, event in service.ledger.runs.events_after(begin, limit=_AT_A_TIME):
+        # One pass for cron has no second round; its time is limited below.
+        many = BACKLOG if service.one_pass else _AT_A_TIME
+        for number, run_id, event in service.ledger.runs.events_after(begin, limit=many):
             late = service.one_pass and service.monotonic() - started > _PASS_WITHIN
             if late or service.stopping.is_set() or argv != service.config.daemon.on_event:
                 return

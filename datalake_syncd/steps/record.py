@@ -69,11 +69,14 @@ class Recorder:
 
     def _done(self, answer: Done) -> None:
         finished = self._step == "trash"
-        if self._step in ("transfer", "verify", "publish") and self._service.health.accepted():
-            self._service.ledger.desk.put(PAUSED, None)
-            self._service.log(
-                logging.INFO, "lake.accepts-again", "the lake takes our credentials again"
-            )
+        if self._step in ("transfer", "verify", "publish"):
+            mended = self._service.health.accepted()
+            # The note may be from before a restart, which forgot everything else.
+            if mended or self._service.ledger.desk.get(PAUSED) is not None:
+                self._service.ledger.desk.put(PAUSED, None)
+                self._service.log(
+                    logging.INFO, "lake.accepts-again", "the lake takes our credentials again"
+                )
         self._move(
             logging.INFO,
             answer.event,

@@ -106,6 +106,7 @@ class Service:
         self.stopping = threading.Event()
         self.work = threading.Event()
         self._online: set[str] = set()
+        self._asked: set[str] = set()
         self._held: set[int] = set()
         self._patience: dict[str, Patience] = {}
         self._sheet_patience: dict[Path | None, Patience] = {}
@@ -127,10 +128,16 @@ class Service:
     def set_online(self, instrument: str, *, online: bool) -> None:
         """A scan says whether the source answers; runs of offline ones are not claimed."""
         with self._lock:
+            self._asked.add(instrument)
             if online:
                 self._online.add(instrument)
             else:
                 self._online.discard(instrument)
+
+    def was_asked(self, instrument: str) -> bool:
+        """Whether this process has looked at the source, and it answered or was offline."""
+        with self._lock:
+            return instrument in self._asked
 
     def claim(self) -> Run | None:
         """The next ready run of an instrument that is configured and online."""

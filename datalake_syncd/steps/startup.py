@@ -8,6 +8,7 @@ import os
 from datalake_syncd import __version__
 from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.azcopy import end_orphans, inspect, leftovers
+from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.core.errors import SyncdError
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.steps import sighting
@@ -29,7 +30,10 @@ def prepare(service: Service) -> None:
     for folder in leftovers(private):
         tree.clear_private(folder)
     given_back = service.ledger.runs.give_back(service.wall())
-    service.ledger.desk.put(PAUSED, None)
+    # What is in force was read just now. Whether the lake takes our login only a run can say.
+    service.ledger.desk.put("config_refused", None)
+    if not any(map(_waits_for_lake, service.ledger.runs.all())):
+        service.ledger.desk.put(PAUSED, None)
     set_instruments(service)
     put_back_unfinished(service)
     wake_prunable(service)
@@ -43,11 +47,19 @@ def prepare(service: Service) -> None:
     )
 
 
+def _waits_for_lake(run: Run) -> bool:
+    on_the_way = run.done in (Step.SETTLE, Step.TRANSFER, Step.VERIFY, Step.ATTACH_SHEET)
+    return on_the_way and run.status is Status.WAITING
+
+
 def set_instruments(service: Service) -> None:
-    """Tell the ledger which instruments are configured."""
+    """Tell the ledger which instruments are configured; nothing stands of the others."""
     service.ledger.desk.set_instruments(
         {name: (one.kind, str(one.source)) for name, one in service.config.instruments.items()}
     )
+    for trouble in service.ledger.desk.troubles():
+        if trouble.instrument not in (None, *service.config.instruments):
+            service.trouble_over(trouble.key)
 
 
 def wake_prunable(service: Service) -> None:

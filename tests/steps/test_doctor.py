@@ -118,6 +118,7 @@ def test_a_good_machine_before_its_first_start(scene: Scene, azurite: Azurite) -
         "versions", "user", "azcopy", "lake.secret_file", "expiry", "lake", "clock",
         "lake MiSeqOutput/", "snapshots", "kept in the lake", "deleting", "source seq",
         "sheets seq", "inotify", "state", "log", "ledger", "daemon", "page",
+        "mail",
     ]  # fmt: skip
     assert "10.32.2" in found["azcopy"].what
     assert "SHA-256" in found["azcopy"].what

@@ -302,10 +302,13 @@ def test_content_that_is_refused_for_good_holds_nobody_up(post: Post, inbox: Inb
     post.service.trouble("azcopy", "azcopy is not there", "install it")
     post.later(SOON)
     assert post.ledger.mailroom.unsent() == 0
+    told = {one.key: one.message for one in post.ledger.desk.troubles()}
+    assert "554 we do not like it" in told["mail/content"], "somebody must hear that it is lost"
     inbox.content_answer = ""
     post.service.trouble("other", "another", "do")
     post.later(SOON)
     assert len(inbox.mails) == 1
+    assert "mail/content" not in {one.key for one in post.ledger.desk.troubles()}
 
 
 def test_a_long_log_is_packed_and_only_its_end_is_sent(post: Post, inbox: Inbox) -> None:

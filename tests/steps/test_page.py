@@ -367,9 +367,14 @@ def looked_at(service: Service, at: float) -> None:
 def test_ready_after_the_first_scans(service: Service, clock: Clock) -> None:
     looked_at(service, NOW - 60)  # by the service that ran before
     made = Site(service, service.wall())
-    assert get(made, "/readyz") == (503, "not ok\nmiseq: its first scan is not done yet\n")
+    for name in ("miseq", "nextseq"):  # what was offline then, too
+        assert f"{name}: its first scan is not done yet" in get(made, "/readyz")[1]
     clock.now += 5
     looked_at(service, clock.now)
+    service.set_online("miseq", online=True)
+    assert get(made, "/readyz") == (503, "not ok\nnextseq: its first scan is not done yet\n")
+    service.set_online("nextseq", online=False)
+    clock.now += 5
     assert get(made, "/readyz") == (200, "ok\n")
 
 
@@ -377,6 +382,8 @@ def test_not_ready_while_runs_cannot_be_carried(
     service: Service, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_at(service, clock.now)
+    for name in ("miseq", "nextseq"):
+        service.set_online(name, online=True)
     made = Site(service, service.wall())
 
     def reasons() -> str:

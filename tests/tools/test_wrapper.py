@@ -305,6 +305,17 @@ def test_restore_gets_the_folder_it_writes_to_and_no_other(vm: Vm, tmp_path: Pat
         assert target.stat().st_uid == vm.owner
 
 
+def test_restore_takes_nobodys_folder_away(vm: Vm, tmp_path: Path) -> None:
+    vm.running("datalake-syncd")
+    home = tmp_path / "home of somebody"
+    home.mkdir()
+    before = home.stat()
+    vm.call("restore", "miseq/x", str(home))
+    assert (home.stat().st_uid, home.stat().st_gid) == (before.st_uid, before.st_gid)
+    vm.call("restore", "miseq/y", expect=2)
+    assert not (vm.root / "miseq").exists()
+
+
 def test_help_needs_nothing(vm: Vm) -> None:
     vm.config.unlink()
     for words in ([], ["--help"], ["--version"], ["why", "--help"]):

@@ -58,6 +58,8 @@ class MailAttendant:
             self._known = None
             return
         if mail != self._known:
+            if self._known is not None and mail.recipients != self._known.recipients:
+                service.trouble_over("mail/recipients")  # a refusal raises it anew
             self._known = mail
             service.ledger.mailroom.hurry(mail.recipients, service.wall())
         if self._disk_is_full(mail):

@@ -41,7 +41,7 @@ def on_trial(report: Report, standing: Iterable[Incident]) -> set[str]:
     found = set()
     for one in standing:
         run = runs.get(one.run_id) if one.run_id is not None else None
-        if run is None or not one.key.startswith("run/") or run.done is Step.SIGHTED:
+        if run is None or not one.key.startswith(("run/", "stale/")) or run.done is Step.SIGHTED:
             continue  # what is only looked at is judged anew by every look
         waits = run.shown_status is Status.WAITING and not run.attempts
         if run.done.value == one.step and run.shown_status in trying and not waits:

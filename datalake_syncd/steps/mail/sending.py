@@ -31,6 +31,7 @@ TROUBLE_AFTER = 15 * MINUTE
 _REFUSED_PAUSE = HOUR
 _TROUBLE = "mail"
 _TROUBLE_ADDRESS = "mail/recipients"
+_TROUBLE_CONTENT = "mail/content"
 
 
 def server_of(mail: Mail) -> MailServer:
@@ -67,7 +68,7 @@ class Sender:
 
     def nothing_to_send(self) -> None:
         """No mails are wanted any more: what stood in their way does not matter."""
-        for key in (_TROUBLE, _TROUBLE_ADDRESS):
+        for key in (_TROUBLE, _TROUBLE_ADDRESS, _TROUBLE_CONTENT):
             self._service.trouble_over(key)
 
     def send_now(self, mail: Mail, message: bytes) -> bool:
@@ -130,6 +131,8 @@ class Sender:
             )
             return
         room.sent(letter, service.wall())
+        self._works()
+        service.trouble_over(_TROUBLE_CONTENT)
         service.log(logging.INFO, "mail.sent", letter.subject, mail=letter.message_id)
         if not done.refused:
             service.trouble_over(_TROUBLE_ADDRESS)
@@ -147,6 +150,7 @@ class Sender:
             room.replace_message(letter, smaller)
             return  # it is still due, and goes with the next visit
         room.give_up(letter, str(error), service.wall())
+        service.trouble(_TROUBLE_CONTENT, f"a mail was given up: {error}", error.next_step)
         service.log(
             logging.ERROR,
             "mail.given-up",
@@ -198,7 +202,8 @@ class Sender:
         oldest = min(waiting, key=lambda one: one.queued_at, default=None)
         age = 0.0 if oldest is None else service.wall() - oldest.queued_at
         if oldest is None or not oldest.last_error or age < TROUBLE_AFTER:
-            if service.trouble_over(_TROUBLE):
+            given_up = any(one.key == _TROUBLE_CONTENT for one in service.ledger.desk.troubles())
+            if service.trouble_over(_TROUBLE) and not given_up:
                 service.log(logging.INFO, "mail.works", "mails get through again")
             return
         standing = any(one.key == _TROUBLE for one in service.ledger.desk.troubles())

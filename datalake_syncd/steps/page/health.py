@@ -29,7 +29,7 @@ def not_ready(service: Service, look: Look, started_at: float) -> list[str]:
 def _reasons(service: Service, look: Look, started_at: float) -> Iterator[str]:
     rows = {row.name: row for row in look.report.instruments}
     for name in service.config.instruments:
-        if not _looked_at(rows.get(name), started_at):
+        if not (service.was_asked(name) and _looked_at(rows.get(name), started_at)):
             yield f"{escape(name)}: its first scan is not done yet"
     if look.report.uploads_paused:
         yield f"uploads are paused: {look.report.uploads_paused}"
