@@ -14,7 +14,7 @@ from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.ledger import Ledger, Run, StaleTransition
 from datalake_syncd.adapters.tree import trash, units
 from datalake_syncd.adapters.tree.folders import opened
-from datalake_syncd.core.errors import NeedsPerson, SourceChanged, UsageError
+from datalake_syncd.core.errors import NeedsPerson, SourceChanged, Stopped, UsageError
 from datalake_syncd.core.kinds.growing import Placed
 from datalake_syncd.core.model import FileEntry, FileStat, Status, Step
 from datalake_syncd.core.pruning import PlanItem, PrunePlan
@@ -22,6 +22,7 @@ from datalake_syncd.session import load_config
 from datalake_syncd.steps import requests, sighting, startup
 from datalake_syncd.steps.context import Back
 from datalake_syncd.steps.growing import prune
+from datalake_syncd.steps.pruning import emptying
 from datalake_syncd.steps.record import Recorder
 from datalake_syncd.steps.service import Service
 from datalake_syncd.worker import prune_now
@@ -165,6 +166,20 @@ def test_a_hold_in_the_middle_of_the_move_leaves_nothing_in_the_trash(scene: Sce
     assert scene.here() == FILES
     assert scene.run.trash is None
     assert scene.ledger.growth.freed(run.id) == {}
+
+
+def test_a_hold_right_before_the_trash_is_emptied_unlinks_nothing(scene: Scene) -> None:
+    scene.moved(freed=True)
+    context = scene.service.context(scene.run)
+    plan = scene.ledger.files.plan(scene.run.id)
+    scene.set(hold_reason="held by a person while the lake was asked")
+    with pytest.raises(Stopped):
+        emptying.empty_by_plan(context, plan)
+    assert sorted(path.name for path in scene.in_trash.rglob("*") if path.is_file()) == sorted(
+        path.rpartition("/")[2] for path in FILES
+    )
+    scene.set(hold_reason=None)
+    assert emptying.empty_by_plan(context, plan).unlinked == len(FILES)
 
 
 def test_undo_tells_what_was_unlinked_already(scene: Scene) -> None:
