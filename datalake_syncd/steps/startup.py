@@ -48,8 +48,13 @@ def prepare(service: Service) -> None:
 
 
 def _waits_for_lake(run: Run) -> bool:
+    """Whether a run is tried again soon, and tells then if the lake takes our login.
+
+    One that waits for its sample sheet has no next step, and may wait for days.
+    """
     on_the_way = run.done in (Step.SETTLE, Step.TRANSFER, Step.VERIFY, Step.ATTACH_SHEET)
-    return on_the_way and run.status is Status.WAITING
+    again = run.status is Status.WAITING and run.not_before is not None
+    return on_the_way and again and run.next_step is not None
 
 
 def set_instruments(service: Service) -> None:

@@ -35,11 +35,14 @@ def test_nothing_stands_of_an_instrument_that_is_gone(tmp_path: Path) -> None:
 def test_uploads_stay_paused_while_a_run_waits_for_the_lake(tmp_path: Path) -> None:
     service = service_of(tmp_path, "m")
     run = service.ledger.runs.add("m", "R", prefix="m/R", now=1.0, reason="new")
-    run = service.ledger.runs.set(run, done=Step.SETTLE, status=Status.WAITING)
+    run = service.ledger.runs.set(
+        run, done=Step.SETTLE, status=Status.WAITING, not_before=2.0, next_step="renew the login"
+    )
     service.ledger.desk.put(UPLOADS_PAUSED, "403")
     startup.prepare(service)
     assert service.ledger.desk.get(UPLOADS_PAUSED) == "403"
-    service.ledger.runs.set(run, done=Step.PUBLISH, status=Status.FINISHED)
+    # It waits for its sample sheet now, perhaps for days: that says nothing of the lake.
+    service.ledger.runs.set(run, done=Step.VERIFY, next_step=None)
     startup.prepare(service)
     assert service.ledger.desk.get(UPLOADS_PAUSED) is None
     service.ledger.close()
