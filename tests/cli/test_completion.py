@@ -28,6 +28,7 @@ class Bash:
     """An interactive bash on a terminal of its own, with the completions loaded."""
 
     def __init__(self, script: Path, config: Path) -> None:
+        self._ahead = ""
         self.pid, self._terminal = pty.fork()
         if self.pid == 0:
             path = f"{REPO / '.venv' / 'bin'}:{os.environ['PATH']}"
@@ -37,22 +38,22 @@ class Bash:
             os.execve("/bin/bash", argv, environment)  # noqa: S606 - a shell is what is tested
         self.until(PROMPT)
         self.type("bind 'set show-all-if-ambiguous on'; bind 'set bell-style none'\n")
-        self.until(PROMPT)
         self.type(f"source {script}\n")
-        self.until(PROMPT)
+        self.rest()
 
     def type(self, text: str) -> None:
         os.write(self._terminal, text.encode())
 
     def until(self, text: str, seconds: float = 30) -> str:
-        """What appears until (and with) this text."""
-        seen, end = "", time.monotonic() + seconds
+        """What appears until (and with) this text; what came behind it is for the next."""
+        seen, end = self._ahead, time.monotonic() + seconds
         while text not in seen:
             left = end - time.monotonic()
             assert left > 0, f"{text!r} never came: {seen!r}"
             if select.select([self._terminal], [], [], left)[0]:
                 seen += os.read(self._terminal, 4096).decode()
-        return seen
+        told, found, self._ahead = seen.partition(text)
+        return told + found
 
     def tab(self, line: str) -> str:
         """Type a line, press TAB, give what appears; then clear the line."""
@@ -61,9 +62,18 @@ class Bash:
         # What is typed meanwhile appears when the completion has come to its end.
         self.type("\tZ9Z")
         seen = self.until("Z9Z").removesuffix("Z9Z")
-        self.type("\x15\n")
-        self.until(PROMPT)
+        self.rest()
         return re.sub(r"[\x07\r]", "", seen)
+
+    def rest(self) -> None:
+        """Clear the line, and wait for a prompt that is surely new and reads keys.
+
+        A completion prints the prompt again, and what is typed before readline has the terminal
+        is echoed twice: the sum tells where an own command ended.
+        """
+        self.type("\x15echo $((40000 + 1234))\n")
+        self.until("41234")
+        self.until(PROMPT)
 
     def close(self) -> None:
         os.kill(self.pid, signal.SIGKILL)

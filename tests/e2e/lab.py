@@ -19,6 +19,7 @@ from azure.storage.blob import BlobProperties, ContainerClient
 from datalake_syncd.adapters.ledger import Ledger, Run
 from datalake_syncd.core.errors import UsageError
 from datalake_syncd.core.kinds import KINDS
+from datalake_syncd.core.model import Status, Step
 from tests.servers import AZCOPY, REPO, Azurite
 
 MISEQ = "230101_M00001_0001_000000000-AAAAA"
@@ -222,9 +223,13 @@ class Lab:
             time.sleep(0.1)
 
     def wait_published(self, name: str = MISEQ, instrument: str = "miseq", gen: int = 1) -> None:
+        """Published, and its next step (to prune or not) was looked at: nothing moves any more."""
+
         def published() -> bool:
             run = self.run(name, instrument)
-            return run is not None and run.published_at is not None and run.generation >= gen
+            if run is None or run.published_at is None or run.generation < gen:
+                return False
+            return run.done is not Step.PUBLISH or run.status not in (Status.READY, Status.RUNNING)
 
         self.wait_for(published, told=f"{name} published")
 
