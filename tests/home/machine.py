@@ -1,41 +1,28 @@
 """A Debian machine with a real systemd as PID 1, for as long as a test needs it.
 
-systemd-nspawn boots it in a second. Its disk is an overlay over a root that is made once and kept
-below ``.tools/machine`` (debootstrap: a minute; the locked requirements in a venv). Its network is
-this machine's own, so that Azurite on loopback is its lake. Needs root.
+systemd-nspawn boots it in a second. Its disk is an overlay over a root that is made once
+(tests/home/roots.py), the project lies on it as `make install` puts it there. Its network is this
+machine's own, so that Azurite on loopback is its lake. Needs root.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import os
 import pty
-import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pytest
+from tests.home.roots import debian, install, need_programs, overlay
 
-from tests.servers import AZCOPY, REPO
-
-CACHE = REPO / ".tools/machine"
-ROOT = CACHE / "debian-12"
-SUITE = "bookworm"
-PACKAGES = ["systemd", "systemd-sysv", "dbus", "python3", "python3-venv", "ca-certificates"]
-PACKAGES += ["libsecret-1-0", "procps"]
-#: Where the program lies on the machine, as the units have it.
-PROGRAM = Path("/opt/datalake-syncd")
 #: A container's cgroups: nspawn wants to find itself in one of its own in each of these.
 CGROUPS = [Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup/systemd")]
 ENVIRONMENT = {
-    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
     "LANG": "C.UTF-8",
     "TERM": "dumb",
@@ -44,96 +31,15 @@ ENVIRONMENT = {
 }
 
 
-def run(*argv: str | Path, timeout: float = 600) -> str:
-    """Run a command of this machine to its good end; its output."""
-    done = subprocess.run(
-        [str(word) for word in argv],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-    assert done.returncode == 0, f"{argv}: exit {done.returncode}\n{done.stdout[-3000:]}"
-    return done.stdout
-
-
-def need_machine() -> None:
-    """Skip where no such machine can be made."""
-    if os.geteuid() != 0:
-        pytest.skip("a machine needs root")
-    for program in ("systemd-nspawn", "debootstrap", "nsenter"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is missing (make test-home installs it)")
-
-
-def prepared_root() -> Path:
-    """The root with the locked requirements in ``/opt/datalake-syncd``; made when it is missing."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # other test runs wait for it
-        whole = ROOT / ".whole"
-        if not whole.exists():
-            run("debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, ROOT)
-            whole.touch()
-        requirements = (REPO / "requirements.txt").read_bytes()
-        stamp = ROOT / "opt/requirements.sha256"
-        wanted = hashlib.sha256(requirements).hexdigest()
-        if not stamp.exists() or stamp.read_text() != wanted:
-            _install_requirements()
-            stamp.write_text(wanted)
-    return ROOT
-
-
-def _install_requirements() -> None:
-    wheels = ROOT / "var/tmp/wheels"
-    wheels.mkdir(exist_ok=True)
-    run(sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--no-deps",
-        "--only-binary=:all:", "--python-version=3.11", "--dest", wheels,
-        "-r", REPO / "requirements.txt")  # fmt: skip
-    shutil.copyfile(REPO / "requirements.txt", wheels / "requirements.txt")
-    run("chroot", ROOT, "python3", "-m", "venv", "--clear", PROGRAM)
-    run("chroot", ROOT, PROGRAM / "bin/pip", "install", "--quiet", "--no-index", "--no-deps",
-        "--require-hashes", "--find-links=/var/tmp/wheels",
-        "-r", "/var/tmp/wheels/requirements.txt")  # fmt: skip
-
-
 class Machine:
     """One machine; ``root`` is its file system, seen from here."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, root: Path, name: str) -> None:
         self.name = f"{name}-{os.getpid()}"
-        self.root = folder / "root"
+        self.root = root
         self.console = folder / "console.log"
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._leader = 0
-        self._closing: list[Callable[[], object]] = []
-
-    def make(self) -> None:
-        """Give it a disk, install the project with its units, as a person would."""
-        for part in ("root", "upper", "work"):
-            (self.folder / part).mkdir()
-        options = f"lowerdir={prepared_root()},upperdir={self.folder}/upper"
-        options += f",workdir={self.folder}/work"
-        run("mount", "-t", "overlay", "-o", options, "overlay", self.root)
-        self._closing.append(lambda: run("umount", "--lazy", self.root))
-        wheels = self.folder / "wheels"
-        run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index",
-            "--no-build-isolation", "--wheel-dir", wheels, REPO)  # fmt: skip
-        shutil.copytree(wheels, self.root / "var/tmp/program")
-        (wheel,) = wheels.glob("*.whl")
-        run("chroot", self.root, PROGRAM / "bin/pip", "install", "--quiet", "--no-index",
-            "--no-deps", f"/var/tmp/program/{wheel.name}")  # fmt: skip
-        shutil.copy(AZCOPY, self.inside(PROGRAM / "bin/azcopy"))
-        units = REPO / "systemd"
-        for unit in [*units.glob("*.service"), *units.glob("*.timer")]:
-            shutil.copy(unit, self.inside("/etc/systemd/system"))
-        for kind in ("sysusers.d", "tmpfiles.d"):
-            self.inside(f"/etc/{kind}").mkdir(exist_ok=True)
-            shutil.copy(units / kind / "datalake-syncd.conf", self.inside(f"/etc/{kind}"))
-        run("systemd-sysusers", f"--root={self.root}", "datalake-syncd.conf")
-        run("systemd-tmpfiles", f"--root={self.root}", "--create", "datalake-syncd.conf")
 
     def inside(self, path: str | Path) -> Path:
         """A path of the machine as it is called from here."""
@@ -250,17 +156,17 @@ class Machine:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._leader or self._supervisor.pid, signal.SIGKILL)
             self._ended()
-        while self._closing:
-            self._closing.pop()()
 
 
 @contextlib.contextmanager
-def machine(folder: Path, name: str) -> Iterator[Machine]:
-    """A machine with the project installed, not booted yet; gone at the end."""
-    need_machine()
-    one = Machine(folder, name)
-    try:
-        one.make()
-        yield one
-    finally:
-        one.close()
+def machine(folder: Path, name: str, *, installed: bool = True) -> Iterator[Machine]:
+    """A machine, with the project installed, not booted yet; gone at the end."""
+    need_programs("systemd-nspawn", "nsenter")
+    with overlay(debian(), folder) as root:
+        if installed:
+            install(root)
+        one = Machine(folder, root, name)
+        try:
+            yield one
+        finally:
+            one.close()

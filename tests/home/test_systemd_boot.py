@@ -6,6 +6,7 @@ One machine for all tests of this file, in their order; the lake is Azurite on t
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import time
@@ -18,7 +19,9 @@ import pytest
 
 from demo.sequencer import MiSeqRun, NextSeqRun, SequencerRun
 from tests.e2e.runs import miseq, nextseq
-from tests.home.machine import PROGRAM, Machine, machine
+from tests.home.machine import Machine, machine
+from tests.home.roots import PROGRAM, UNITS
+from tests.home.roots import run as run_here
 from tests.servers import REPO, Azurite
 
 pytestmark = [pytest.mark.home, pytest.mark.timeout(600)]
@@ -26,6 +29,7 @@ pytestmark = [pytest.mark.home, pytest.mark.timeout(600)]
 SERVICE = "datalake-syncd.service"
 CONFIG = "/etc/datalake-syncd/config.toml"
 SECRET = "/etc/datalake-syncd/credentials/lake-secret"
+STATE = "/var/lib/datalake-syncd"
 #: The group that may read the instruments' folders, and nobody else may.
 GROUP = 777
 
@@ -86,7 +90,7 @@ quiet = "0.5s"
         self.box.call("systemctl", "daemon-reload")
 
     def command(self, *argv: str, expect: int | None = 0) -> str:
-        return self.box.call(PROGRAM / "bin/datalake-syncd", *argv, expect=expect)[1]
+        return self.box.call("datalake-syncd", *argv, expect=expect)[1]
 
     def row(self, run: SequencerRun) -> dict[str, Any]:
         document = json.loads(self.command("status", "--json", "--all", expect=None))
@@ -115,9 +119,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, azurite: Azurite) -> Iterato
             one.source(name).chmod(0o770)
         box.inside(SECRET).write_text(azurite.connection_string)
         box.inside(SECRET).chmod(0o600)
-        wants = box.inside("/etc/systemd/system/multi-user.target.wants")
-        wants.mkdir(exist_ok=True)
-        (wants / SERVICE).symlink_to(f"/etc/systemd/system/{SERVICE}")
+        run_here("systemctl", f"--root={box.root}", "enable", SERVICE)
         own = box.inside(f"/etc/systemd/system/{SERVICE}.d")
         own.mkdir()
         shutil.copy(REPO / "systemd/examples/credentials.conf", own)
@@ -141,6 +143,11 @@ def test_it_boots_and_publishes(place: Place) -> None:
     assert place.box.ask("stat", "-c", "%U %a", SECRET) == "root 600"
     pid = place.box.property("MainPID")
     assert place.box.ask("stat", "-c", "%U", f"/proc/{pid}") == "datalake-syncd"
+    # What runs is what was installed, by the launcher that looks at nobody's own packages.
+    assert place.box.property("FragmentPath") == f"{UNITS}/{SERVICE}"
+    release = os.readlink(place.box.inside(PROGRAM / "current"))
+    words = place.box.ask("cat", f"/proc/{pid}/cmdline").split("\0")
+    assert words[:2] == [f"{PROGRAM}/{release}/bin/python3", "-I"], words
     journal = place.box.journal()
     assert "AccountKey" not in journal
     assert place.azurite.account_key not in journal
@@ -149,12 +156,27 @@ def test_it_boots_and_publishes(place: Place) -> None:
 
 
 def test_ready_comes_after_the_first_scan(place: Place) -> None:
-    place.box.call("systemctl", "restart", "datalake-syncd")
-    (row,) = json.loads(place.command("status", "--json"))["instruments"]
-    started = place.box.property("ActiveEnterTimestampMonotonic")
-    began = place.box.property("InactiveExitTimestampMonotonic")
-    assert int(began) < int(started)
+    """As long as a first scan goes on, systemd says "activating"; then the service is there."""
+    run = miseq(2)
+    hang, pulse = place.box.inside("/srv/hang"), place.box.inside(f"{STATE}/pulse.json")
+    place.box.call("systemctl", "stop", "datalake-syncd")
+    pulse.unlink()
+    hang.touch()
+    place.drop_in("hang.conf", "[Service]\nEnvironment=SYNCD_HANG=before-settle=/srv/hang\n")
+    place.write("miseq", run)
+    place.box.call("systemctl", "start", "--no-block", "datalake-syncd")
+    # The watcher hangs at this run, and the loop that would say READY has come round.
+    place.box.wait_for(lambda: place.row(run) and pulse.exists(), told="the scan has begun")
+    assert place.box.property("SubState") == "start"
+    assert "the first scan" in place.box.property("StatusText")
+    hang.unlink()
+    place.box.call("systemctl", "kill", "--signal=KILL", "datalake-syncd")
+    place.box.wait_for(lambda: place.box.property("SubState") == "running", told="ready")
+    (row,) = json.loads(place.command("status", "--json", expect=None))["instruments"]
     assert row["online"] is True
+    place.wait_published("miseq", run)
+    place.drop_in("hang.conf", None)
+    place.box.call("systemctl", "restart", "datalake-syncd")
 
 
 def test_systemd_on_that_machine_finds_nothing_wrong(place: Place) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import need
 from tests.servers import REPO
 
 pytestmark = pytest.mark.home
@@ -22,8 +23,7 @@ EXPOSURE = 20
 
 @pytest.fixture(scope="module", autouse=True)
 def systemd_analyze() -> None:
-    if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd-analyze is missing (make test-home installs it)")
+    need(shutil.which("systemd-analyze") is not None, "systemd-analyze (tools/home.sh)")
 
 
 def analyze(*argv: str) -> subprocess.CompletedProcess[str]:
