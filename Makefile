@@ -47,6 +47,18 @@ test-home: setup ## what needs big tools: real systemd, images, a browser; as ro
 	@tools/home.sh
 	CI=true $(VENV)/pytest -m home --durations=10 $(ARGS)
 
+.PHONY: faults-doc
+faults-doc: setup ## docs/faults.md anew, by a run of its tests; or XML="..." of earlier runs
+ifeq ($(strip $(XML)),)
+	@mkdir -p build
+	@status=0; \
+	$(VENV)/pytest -n $(TEST_WORKERS) --dist worksteal \
+		--junitxml=build/faults.xml $$($(VENV)/python tools/faults.py tests) $(ARGS) || status=$$?; \
+	$(VENV)/python tools/faults.py write build/faults.xml; exit $$status
+else
+	$(VENV)/python tools/faults.py write $(XML)
+endif
+
 .PHONY: demo
 demo: setup ## show a whole run on this machine: instrument, lake, proof, pruning
 	@$(VENV)/python -m demo

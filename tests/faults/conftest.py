@@ -1,0 +1,7 @@
+"""What the tests of faults share: the lab of the end-to-end tests."""
+
+from __future__ import annotations
+
+from tests.e2e.conftest import lab
+
+__all__ = ["lab"]
