@@ -179,7 +179,7 @@ def test_a_chosen_identity_is_asked_for(
 
 
 @pytest.mark.parametrize("auth", [mode for mode in TOKEN_MODES if mode != "azure-cli"])
-def test_a_refused_token_request_is_a_refused_login(
+def test_e26_a_refused_token_request_is_a_refused_login(
     set_up: Callable[[str], World], azcopy_path: Path, tmp_path: Path, auth: str
 ) -> None:
     world = set_up(auth)
@@ -194,7 +194,7 @@ def test_a_refused_token_request_is_a_refused_login(
 
 
 @pytest.mark.parametrize("issue", ["wrong-audience", "garbage"])
-def test_a_token_that_the_lake_refuses(
+def test_e26_a_token_that_the_lake_refuses(
     set_up: Callable[[str], World], azcopy_path: Path, tmp_path: Path, issue: str
 ) -> None:
     world = set_up("managed-identity")
@@ -236,7 +236,7 @@ def test_an_az_without_login(
     assert isinstance(verdict(copy(world, azcopy_path, tmp_path), 1), AuthRefused)
 
 
-def test_an_untrusted_certificate_is_never_accepted(
+def test_e22_an_untrusted_certificate_is_never_accepted(
     set_up: Callable[[str], World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = set_up("service-principal")
@@ -247,7 +247,7 @@ def test_an_untrusted_certificate_is_never_accepted(
 
 
 @pytest.mark.slow
-def test_tokens_that_expire_during_a_transfer_are_renewed(
+def test_e24_tokens_that_expire_during_a_transfer_are_renewed(
     set_up: Callable[[str], World], azcopy_path: Path, tmp_path: Path
 ) -> None:
     world = set_up("managed-identity")

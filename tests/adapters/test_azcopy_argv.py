@@ -53,7 +53,7 @@ def environment(
     )
 
 
-def test_the_command_line_is_the_measured_one() -> None:
+def test_f9_f10_the_command_line_is_the_measured_one() -> None:
     assert argv(access("managed-identity")) == [
         "copy",
         "/data/runs",
@@ -169,7 +169,7 @@ def test_nothing_leaks_from_the_services_environment() -> None:
         assert canary not in repr(made)
 
 
-def test_azcopy_keeps_its_files_in_the_private_folder() -> None:
+def test_f10_f11_azcopy_keeps_its_files_in_the_private_folder() -> None:
     made = environment(access("sas"))
     assert made["HOME"] == "/p"
     assert made["AZCOPY_LOG_LOCATION"] == "/p/log"

@@ -171,7 +171,9 @@ def test_files_up_to_the_limit_go_up_in_one_request(
     assert blob.get_block_list("committed")[0] != []
 
 
-def test_a_missing_entry_is_no_success(uploads: Uploads, azurite: Azurite, container: str) -> None:
+def test_f6_a_missing_entry_is_no_success(
+    uploads: Uploads, azurite: Azurite, container: str
+) -> None:
     result = uploads.run("run%1 #2/plain.txt", "run%1 #2/gone")
     assert result.returncode == 0  # azcopy calls it a success
     with pytest.raises(SourceChanged, match="gone"):
@@ -190,7 +192,7 @@ def test_a_missing_root_is_an_offline_source(uploads: Uploads) -> None:
     assert isinstance(verdict(uploads.run("a"), 1), SourceOffline | SourceChanged)
 
 
-def test_a_missing_container_is_named(uploads: Uploads, azurite: Azurite) -> None:
+def test_e4_a_missing_container_is_named(uploads: Uploads, azurite: Azurite) -> None:
     uploads.access = keyed(azurite, "no-such-container")
     error = verdict(uploads.run("run%1 #2/plain.txt"), 1)
     assert type(error) is LakeUnavailable
@@ -212,7 +214,7 @@ def test_a_sas_without_delete_right_is_enough(
 
 
 @pytest.mark.parametrize("how", ["expired", "wrong", "read-only"])
-def test_a_refused_sas(uploads: Uploads, azurite: Azurite, container: str, how: str) -> None:
+def test_e26_a_refused_sas(uploads: Uploads, azurite: Azurite, container: str, how: str) -> None:
     sas = {
         "expired": azurite.sas(container, lifetime=dt.timedelta(hours=-1)),
         "wrong": azurite.sas(container).replace("sig=", "sig=AA"),
@@ -275,7 +277,7 @@ def test_an_unreadable_file_needs_a_person(uploads: Uploads, tmp_path: Path) -> 
     assert "permission denied" in str(error)
 
 
-def test_a_lease_needs_a_person_and_the_old_content_stays(
+def test_e6_a_lease_needs_a_person_and_the_old_content_stays(
     uploads: Uploads, azurite: Azurite, container: str
 ) -> None:
     blob = azurite.container(container).get_blob_client("Out put/100%/run%1 #2/plain.txt")
@@ -347,7 +349,7 @@ def test_stop_at_once(uploads: Uploads, big: str) -> None:
     assert time.monotonic() - begun < 15
 
 
-def test_stop_while_azcopy_still_reads_its_list(uploads: Uploads) -> None:
+def test_f9_stop_while_azcopy_still_reads_its_list(uploads: Uploads) -> None:
     # It asks back then, and would wait for an answer for ever.
     names = [f"none/{number}" for number in range(60_000)]
     begun = time.monotonic()
@@ -376,7 +378,7 @@ def in_thread(call: Callable[[], CopyResult]) -> tuple[threading.Thread, list[Co
 
 
 @pytest.mark.slow
-def test_a_hanging_azcopy_is_killed(uploads: Uploads, big: str) -> None:
+def test_f3_a_hanging_azcopy_is_killed(uploads: Uploads, big: str) -> None:
     settings = AzcopySettings(cap_mbps=8, stall_timeout=5)
     thread, results = in_thread(lambda: uploads.run(big, settings=settings))
     pid = azcopy_pid(uploads.private)
@@ -393,7 +395,7 @@ def test_a_hanging_azcopy_is_killed(uploads: Uploads, big: str) -> None:
 
 
 @pytest.mark.slow
-def test_an_unreachable_lake_is_noticed_long_before_azcopy_says_so(
+def test_e21_an_unreachable_lake_is_noticed_long_before_azcopy_says_so(
     uploads: Uploads, container: str, big: str
 ) -> None:
     # A port that nobody listens on: azcopy alone would try for 16 minutes.
@@ -409,7 +411,7 @@ def test_an_unreachable_lake_is_noticed_long_before_azcopy_says_so(
     assert "requests failed" in str(error)
 
 
-def test_azcopy_killed_from_outside_is_transient(uploads: Uploads, big: str) -> None:
+def test_f5_f11_azcopy_killed_from_outside_is_transient(uploads: Uploads, big: str) -> None:
     thread, results = in_thread(lambda: uploads.run(big, settings=SLOW))
     os.kill(azcopy_pid(uploads.private), signal.SIGKILL)
     thread.join(30)
@@ -473,7 +475,7 @@ def test_azcopy_dies_with_a_killed_daemon(uploads: Uploads, azurite: Azurite, bi
     uploads.clean(left[0])
 
 
-def test_an_azcopy_that_outlived_its_daemon_is_found_and_ended(
+def test_f13_an_azcopy_that_outlived_its_daemon_is_found_and_ended(
     uploads: Uploads, azurite: Azurite, big: str
 ) -> None:
     process = daemon(uploads, azurite, "bare")

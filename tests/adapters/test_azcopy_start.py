@@ -55,7 +55,7 @@ def test_a_bare_name_is_looked_up_on_path(tmp_path: Path, monkeypatch: pytest.Mo
         locate("azcopy-y")
 
 
-def test_no_azcopy_says_what_to_do(tmp_path: Path) -> None:
+def test_f1_no_azcopy_says_what_to_do(tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.write_text("no program")
     broken = script(tmp_path / "broken", "exit 3")
@@ -116,12 +116,12 @@ def test_help_text_is_a_usage_error(tmp_path: Path) -> None:
     assert len(result.stray) < 10_000
 
 
-def test_an_endless_line_is_drained(tmp_path: Path) -> None:
+def test_f12_f8_an_endless_line_is_drained(tmp_path: Path) -> None:
     text = "head -c 150000000 /dev/zero; head -c 1000000 /dev/zero >&2; exit 0"
     assert call(script(tmp_path / "azcopy", text), tmp_path).returncode == 0
 
 
-def test_what_it_started_ends_with_it(tmp_path: Path) -> None:
+def test_f12_what_it_started_ends_with_it(tmp_path: Path) -> None:
     # A grandchild (az) that holds the pipes must hold up nothing.
     pid_file = tmp_path / "pid"
     text = f"sleep 300 & echo $! > {pid_file}; exit 0"
@@ -138,7 +138,7 @@ def test_what_it_started_ends_with_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_deaf_program_is_killed(tmp_path: Path) -> None:
+def test_f3_a_deaf_program_is_killed(tmp_path: Path) -> None:
     text = "trap '' TERM INT HUP; while :; do sleep 1; done"
     result = call(script(tmp_path / "azcopy", text), tmp_path, stop=True)
     assert result.stopped

@@ -301,7 +301,7 @@ def test_a_renewed_secret_counts_at_once(azurite: Azurite, container: str) -> No
     lake.check()
 
 
-def test_a_lease_needs_a_person(lake: Lake, azurite: Azurite, container: str) -> None:
+def test_e6_a_lease_needs_a_person(lake: Lake, azurite: Azurite, container: str) -> None:
     lake.upload("x", b"old")
     BlobLeaseClient(azurite.container(container).get_blob_client("x")).acquire(60)
     with pytest.raises(NeedsPerson, match="LeaseIdMissing"):
@@ -309,7 +309,7 @@ def test_a_lease_needs_a_person(lake: Lake, azurite: Azurite, container: str) ->
     assert lake.read("x", 10) == b"old"
 
 
-def test_an_archived_blob_needs_a_person(lake: Lake, azurite: Azurite, container: str) -> None:
+def test_e27_an_archived_blob_needs_a_person(lake: Lake, azurite: Azurite, container: str) -> None:
     lake.upload("x", b"old")
     azurite.container(container).get_blob_client("x").set_standard_blob_tier("Archive")
     with pytest.raises(NeedsPerson, match="archived") as caught:
@@ -331,7 +331,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_an_unreachable_lake_says_why(azurite_tls: Azurite) -> None:
+def test_e21_e22_e9_an_unreachable_lake_says_why(azurite_tls: Azurite) -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         for url, words in (
             ("http://127.0.0.1:1/devstoreaccount1", "refused"),
@@ -408,7 +408,7 @@ def test_answers_and_their_kind(
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("body", [b"<html>Please log in to the WiFi</html>", b"", b"{}"])
-def test_a_captive_portal_is_no_lake(answering: ThreadingHTTPServer, body: bytes) -> None:
+def test_e23_a_captive_portal_is_no_lake(answering: ThreadingHTTPServer, body: bytes) -> None:
     answering.answer = (200, "", body)  # type: ignore[attr-defined]
     lake = somewhere(f"http://127.0.0.1:{answering.server_port}/devstoreaccount1")
     for call in (

@@ -82,7 +82,7 @@ def expect_adopted(lab: Lab, run: SequencerRun, files: dict[str, bytes]) -> None
     }
 
 
-def test_runs_with_and_without_md5_are_read_back_and_adopted(lab: Lab) -> None:
+def test_e16_runs_with_and_without_md5_are_read_back_and_adopted(lab: Lab) -> None:
     good, bare, fresh = miseq(1), nextseq(2), nextseq(3)
     for run, md5 in ((good, True), (bare, False)):
         write(lab, run)
@@ -124,7 +124,7 @@ def test_an_interrupted_old_sync_is_gone_on_with(lab: Lab) -> None:
     expect_published(lab, run)
 
 
-def test_what_differs_is_told_before_anything_is_overwritten(lab: Lab) -> None:
+def test_e5_what_differs_is_told_before_anything_is_overwritten(lab: Lab) -> None:
     longer, same_size, unclaimed = nextseq(1), nextseq(2), nextseq(3)
     info = {run.name: run.files()["RunInfo.xml"] for run in (longer, same_size, unclaimed)}
     write(lab, longer, same_size, unclaimed)

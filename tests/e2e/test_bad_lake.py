@@ -37,7 +37,7 @@ def waits_for(lab: Lab, run: SequencerRun, *words: str) -> Callable[[], bool]:
     return told
 
 
-def test_a_secret_that_is_no_good_is_told_and_read_again(lab: Lab) -> None:
+def test_e26_a_secret_that_is_no_good_is_told_and_read_again(lab: Lab) -> None:
     run, other = miseq(1), nextseq(2)
     write(lab, run, other)
     good = lab.secret.read_text()
@@ -102,7 +102,9 @@ def test_a_pass_that_is_refused_does_not_say_that_all_is_well(lab: Lab) -> None:
 
 
 @pytest.mark.slow
-def test_a_lake_that_comes_late_and_dies_in_mid_transfer(tmp_path: Path, azcopy_path: Path) -> None:
+def test_e21_e4_a_lake_that_comes_late_and_dies_in_mid_transfer(
+    tmp_path: Path, azcopy_path: Path
+) -> None:
     azurite = Azurite(tmp_path / "azurite")
     azurite.start()
     try:

@@ -40,7 +40,9 @@ def lie(files: int) -> str:
     return f"echo {shlex.quote(json.dumps(line))}"
 
 
-def test_a_broken_azcopy_is_named_and_loses_nothing(lab: Lab, tmp_path: Path) -> None:
+def test_f1_f2_f4_f5_f6_a_broken_azcopy_is_named_and_loses_nothing(
+    lab: Lab, tmp_path: Path
+) -> None:
     azcopy = tmp_path / "bin" / "azcopy"
     azcopy.parent.mkdir()
     lab.configure(azcopy=[f'path = "{azcopy}"'])

@@ -42,7 +42,7 @@ def proxy(lab: Lab) -> Iterator[Proxy]:
         yield proxy
 
 
-def test_a_bit_that_flips_in_one_block_is_found_by_reading_back(lab: Lab, proxy: Proxy) -> None:
+def test_e12_a_bit_that_flips_in_one_block_is_found_by_reading_back(lab: Lab, proxy: Proxy) -> None:
     """Put Block carries no MD5: azcopy ends with success and the stored MD5 equals ours."""
     files = write_run(lab, big=os.urandom(24 * MIB))
     lab.configure(azcopy=["put_blob_mb = 1"])
@@ -66,7 +66,7 @@ def test_a_bit_that_flips_in_one_block_is_found_by_reading_back(lab: Lab, proxy:
     assert row.proof == "checked"
 
 
-def test_a_bit_that_flips_in_one_request_is_refused_by_the_lake(lab: Lab, proxy: Proxy) -> None:
+def test_e13_a_bit_that_flips_in_one_request_is_refused_by_the_lake(lab: Lab, proxy: Proxy) -> None:
     files = write_run(lab, big=os.urandom(9 * MIB))
     once = Times(1)
 
@@ -81,7 +81,7 @@ def test_a_bit_that_flips_in_one_request_is_refused_by_the_lake(lab: Lab, proxy:
     assert lab.the_run().published_at is not None
 
 
-def test_a_bit_that_flips_on_the_way_back_condemns_nothing(lab: Lab, proxy: Proxy) -> None:
+def test_e15_a_bit_that_flips_on_the_way_back_condemns_nothing(lab: Lab, proxy: Proxy) -> None:
     files = write_run(lab)
     lab.configure(lake=['proof = "read-back"'])
     once = Times(1)
@@ -152,7 +152,7 @@ def _forge(lab: Lab, path: str, data: bytes, md5: bytes) -> None:
     blob.set_http_headers(ContentSettings(content_md5=bytearray(md5)))
 
 
-def test_an_equal_blob_of_somebody_else_is_not_believed_but_read(lab: Lab) -> None:
+def test_e17_an_equal_blob_of_somebody_else_is_not_believed_but_read(lab: Lab) -> None:
     files = write_run(lab)
     wrong = bytes(len(files["RunInfo.xml"]))
     md5 = hashlib.md5(files["RunInfo.xml"], usedforsecurity=False).digest()

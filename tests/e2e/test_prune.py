@@ -101,7 +101,7 @@ def doubt_is_kept(lab: Lab, files: dict[str, bytes], *words: str) -> None:
         assert here[path] == data
 
 
-def test_a_blob_that_vanished_keeps_the_run_and_is_sent_again(lab: Lab) -> None:
+def test_e18_a_blob_that_vanished_keeps_the_run_and_is_sent_again(lab: Lab) -> None:
     files = published(lab)
     lab.client.delete_blob(f"miseq-out/{MISEQ}/RunInfo.xml")
     lab.configure(instruments__miseq__prune=["enabled = true", 'keep = "1h"', 'trash = "1h"'])
@@ -143,7 +143,9 @@ def test_a_file_that_came_later_keeps_the_run(lab: Lab) -> None:
     assert tree_of(rest)["late.txt"] == b"late"
 
 
-def test_bytes_in_the_lake_that_only_claim_to_be_right_never_free_the_disk(lab: Lab) -> None:
+def test_e19_e17_bytes_in_the_lake_that_only_claim_to_be_right_never_free_the_disk(
+    lab: Lab,
+) -> None:
     """Somebody overwrites a blob and forges its MD5: size and Content-MD5 still equal ours."""
     files = published(lab)
     from azure.storage.blob import ContentSettings
@@ -204,7 +206,7 @@ def test_a_folder_that_comes_back_after_pruning_is_a_persons_matter(lab: Lab) ->
     shutil.rmtree(lab.source() / MISEQ)
 
 
-def test_the_lake_losing_a_blob_while_the_run_is_in_the_trash_brings_it_back(lab: Lab) -> None:
+def test_e18_the_lake_losing_a_blob_while_the_run_is_in_the_trash_brings_it_back(lab: Lab) -> None:
     files = published(lab)
     lab.configure(instruments__miseq__prune=["enabled = true", 'keep = "0s"', 'trash = "2s"'])
     lab.once()

@@ -93,7 +93,7 @@ def test_hold_stops_a_running_transfer_and_release_lets_it_go_on(lab: Lab) -> No
     lab.expect_in_lake(files, OUT)
 
 
-def test_one_403_does_not_doom_a_run(lab: Lab) -> None:
+def test_e2_one_403_does_not_doom_a_run(lab: Lab) -> None:
     files = write_run(lab, MIB)
     nextseq = NextSeqRun(NEXTSEQ)
     once = Times(1)
@@ -116,7 +116,7 @@ def test_one_403_does_not_doom_a_run(lab: Lab) -> None:
 
 
 @pytest.mark.slow
-def test_a_lasting_403_pauses_all_uploads_with_one_alarm(lab: Lab) -> None:
+def test_e2_a_lasting_403_pauses_all_uploads_with_one_alarm(lab: Lab) -> None:
     files = write_run(lab)
     nextseq = NextSeqRun(NEXTSEQ)
     nextseq.write_all(lab.source("nextseq"))
@@ -144,7 +144,7 @@ def test_a_lasting_403_pauses_all_uploads_with_one_alarm(lab: Lab) -> None:
 
 
 @pytest.mark.slow
-def test_a_line_that_stalls_is_noticed_and_tried_again(lab: Lab) -> None:
+def test_e9_a_line_that_stalls_is_noticed_and_tried_again(lab: Lab) -> None:
     files = write_run(lab, MIB)
     once = Times(1)
 
