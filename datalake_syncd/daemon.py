@@ -38,6 +38,8 @@ STOP_GRACE = 45.0
 #: goes on for so long: a machine must come up though one share is dead or huge.
 _ANSWER = 30.0
 _FIRST_SCAN = 300.0
+#: A start on a full disk looks so often (seconds) whether there is room.
+_ROOM_AGAIN = 5.0
 #: What reads or moves much on a source is done in a thread of its own: a hold must get through,
 #: and a share that hangs must not stop this loop.
 _APART = {"prune": prune_now, "undo": requests.undo}
@@ -63,8 +65,7 @@ class Daemon:
 
     def run(self) -> None:
         """Serve until a signal says stop."""
-        self._signs.begin()
-        startup.prepare(self.service)
+        self._prepare()
         self._started_at = time.monotonic()
         self._start_watchers()
         self._workers = [
@@ -73,13 +74,28 @@ class Daemon:
         ]
         for thread in self._workers:
             thread.start()
-        self._attendants = self._attending.start()
+        self._attendants = self._attendants or self._attending.start()
         try:
             with self.service.pulse.loop("main", MAIN_WITHIN):
                 while not self.service.stopping.wait(_TICK):
                     self._beat()
         finally:
             self.stop()
+
+    def _prepare(self) -> None:
+        """What a start takes back. On a full disk that waits for room, and people hear of it."""
+        service = self.service
+        while not service.stopping.is_set():
+            try:
+                self._signs.begin()
+                startup.prepare(service)
+            except LedgerFull as error:
+                service.ledger_trouble(error)
+                self._attendants = self._attendants or self._attending.start()
+                service.stopping.wait(_ROOM_AGAIN)
+            else:
+                service.ledger_works()
+                return
 
     def _unseen(self) -> list[str]:
         """Instruments whose first scan the start still waits for."""

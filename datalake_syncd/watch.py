@@ -99,6 +99,8 @@ class Watcher:
         except LedgerFull as error:
             self._service.ledger_trouble(error)
         except SyncdError as error:
+            if self._is_removed():
+                return None
             self._say(logging.ERROR, "scan.failed", str(error), next_step=error.next_step)
             self._stands(str(error), error.next_step)
         except Exception:  # noqa: BLE001 - one instrument's bug must not stop the others

@@ -57,3 +57,10 @@ def read_only(place: Path) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def fill(place: Path) -> None:
+    """Not one more byte fits."""
+    with pytest.raises(OSError, match="No space"), place.open("wb", buffering=0) as file:  # noqa: PT012
+        while True:
+            file.write(b"x" * 4096)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.lab import Daemon, Lab
-from tests.e2e.mounts import tmpfs
+from tests.e2e.mounts import fill, tmpfs
 from tests.e2e.runs import expect_published, miseq, row_of, write
 from tests.servers import AZCOPY
 
@@ -110,13 +110,6 @@ def test_f1_f2_f4_f5_f6_a_broken_azcopy_is_named_and_loses_nothing(
     expect_published(lab, run)
 
 
-def _fill(place: Path) -> None:
-    """Not one more byte fits."""
-    with pytest.raises(OSError, match="No space"), place.open("wb", buffering=0) as file:  # noqa: PT012
-        while True:
-            file.write(b"x" * 4096)
-
-
 @pytest.mark.root
 def test_a_full_disk_under_the_ledger_stops_nothing_for_good(lab: Lab) -> None:
     early, late = miseq(1), miseq(2)
@@ -130,7 +123,7 @@ def test_a_full_disk_under_the_ledger_stops_nothing_for_good(lab: Lab) -> None:
         with lab.daemon() as daemon:
             write(lab, early)
             lab.wait_published(early.name)
-            _fill(filler)
+            fill(filler)
             write(lab, late)
             lab.wait_for(lambda: full(daemon), told="ledger.full")
             (line,) = full(daemon)
@@ -150,6 +143,6 @@ def test_a_full_disk_under_the_ledger_stops_nothing_for_good(lab: Lab) -> None:
         expect_published(lab, late)
 
         # A pass that can write nothing down must not say that all is well.
-        _fill(filler)
+        fill(filler)
         done = lab.call("once", expect=1)
         assert "full" in done.stdout + done.stderr

@@ -6,7 +6,10 @@ import json
 import os
 import time
 
+import pytest
+
 from tests.e2e.lab import Lab
+from tests.e2e.mounts import fill, tmpfs
 from tests.e2e.runs import expect_published, folder_of, miseq, row_of, write
 from tests.mail_server import Inbox, attached, free_port, mail_server, silent_server, text_of
 from tests.steps.test_heartbeat import serving
@@ -82,6 +85,50 @@ def test_a_pass_for_cron_mails_at_its_end_and_the_next_does_not_repeat_it(lab: L
         assert len(inbox.mails) == 2
         assert inbox.mails[1]["In-Reply-To"] == inbox.mails[0]["Message-ID"]
     assert row_of(lab, run).published_at is not None
+
+
+def expect_told_of_full_disk(inbox: Inbox) -> None:
+    (told,) = inbox.mails
+    assert "the ledger's disk is full" in str(told["Subject"])
+    assert "free space on the disk of" in text_of(told)
+
+
+@pytest.mark.root
+def test_b1_a_pass_for_cron_on_a_full_disk_mails_that_it_is_full(lab: Lab) -> None:
+    """It ends at once, and cron's own mail may go nowhere: these people must hear of it."""
+    inbox = Inbox()
+    lab.state.mkdir()
+    with tmpfs(lab.state, "16m"), mail_server(inbox) as port:
+        lab.configure(mail=mail(port))
+        lab.once()
+        assert inbox.mails == []
+        fill(lab.state / "filler")
+        done = lab.call("once", expect=1)
+        assert "took no more" in done.stdout + done.stderr
+        expect_told_of_full_disk(inbox)
+
+
+@pytest.mark.root
+def test_b1_a_service_that_starts_on_a_full_disk_tells_and_goes_on_when_there_is_room(
+    lab: Lab,
+) -> None:
+    inbox, run = Inbox(), miseq(1)
+    lab.state.mkdir()
+    with tmpfs(lab.state, "16m"), mail_server(inbox) as port:
+        lab.configure(mail=mail(port), daemon=[FAST])
+        lab.once()
+        write(lab, run)
+        fill(lab.state / "filler")
+        with lab.daemon(**QUICK) as daemon:
+            lab.wait_for(lambda: inbox.mails, told="a mail")
+            expect_told_of_full_disk(inbox)
+            assert daemon.process.poll() is None, "it must stay up"
+            assert not daemon.lines("service.started")
+            (lab.state / "filler").unlink()
+            lab.wait_published(run.name)
+            lab.wait_for(lambda: len(inbox.mails) == 2, told="the end")
+    assert text_of(inbox.mails[1]).startswith("Resolved:")
+    assert inbox.mails[1]["In-Reply-To"] == inbox.mails[0]["Message-ID"]
 
 
 def test_servers_that_are_silent_delay_neither_runs_nor_the_end(lab: Lab) -> None:

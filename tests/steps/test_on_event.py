@@ -219,3 +219,25 @@ def test_a_first_pass_for_cron_tells_what_happened_in_it(machine: Machine) -> No
     machine.happens("a.one")
     machine.later()
     assert [one["event"] for one in machine.documents()] == ["a.one"]
+
+
+def test_one_pass_gives_all_that_it_can_within_its_time(machine: Machine) -> None:
+    """A pass for cron has no second round: what is left comes with the next pass."""
+    many = on_event._AT_A_TIME + 30
+    machine.service.one_pass = True
+    machine.command.write_text(f"#!/bin/sh\necho >> {machine.got}\n")
+    for number in range(many):
+        machine.happens(f"a.b{number}")
+    machine.later()
+    assert len(machine.got.read_text()) == many
+    # A command that takes long must not hold the pass, and what it has not heard is not lost.
+    machine.service.monotonic = lambda: len(machine.got.read_text()) * 30.0
+    for number in range(10):
+        machine.happens(f"a.late{number}")
+    machine.later()
+    heard = len(machine.got.read_text()) - many
+    assert 0 < heard < 10
+    while len(machine.got.read_text()) < many + 10:
+        machine.later()
+    machine.later()
+    assert len(machine.got.read_text()) == many + 10

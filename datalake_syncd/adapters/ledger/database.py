@@ -128,7 +128,9 @@ class Database:
         return True
 
     def _migrate(self, version: int) -> None:
-        if 0 < version < len(MIGRATIONS):
+        if version == len(MIGRATIONS):
+            return  # nothing is written: on a full disk there is more to tell than that
+        if version > 0:
             copy = self.path.with_name(f"{self.path.name}.before-schema-{version + 1}")
             with sqlite3.connect(copy) as target:
                 self._connection.backup(target)
