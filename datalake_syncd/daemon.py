@@ -15,20 +15,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from datalake_syncd.adapters.ledger import Ledger, LedgerFull, Request, Run
+from datalake_syncd.adapters.ledger import Ledger, LedgerFull, Run
+from datalake_syncd.answering import Answering
 from datalake_syncd.attendants import Attending
 from datalake_syncd.config import Config
 from datalake_syncd.core.errors import SyncdError, UsageError
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.session import configure_logs, load_config, opened
 from datalake_syncd.signs import Signs
-from datalake_syncd.steps import requests, startup
+from datalake_syncd.steps import startup
 from datalake_syncd.steps.health import Health
 from datalake_syncd.steps.pulse import MAIN_WITHIN
 from datalake_syncd.steps.service import Service, bring_into_force
 from datalake_syncd.steps.stale import report_unwatched
 from datalake_syncd.watch import Watcher
-from datalake_syncd.worker import Worker, prune_now
+from datalake_syncd.worker import Worker
 
 _TICK = 0.5
 _SUPERVISE = 30.0
@@ -40,9 +41,6 @@ _ANSWER = 30.0
 _FIRST_SCAN = 300.0
 #: A start on a full disk looks so often (seconds) whether there is room.
 _ROOM_AGAIN = 5.0
-#: What reads or moves much on a source is done in a thread of its own: a hold must get through,
-#: and a share that hangs must not stop this loop.
-_APART = {"prune": prune_now, "undo": requests.undo}
 
 
 class Daemon:
@@ -54,7 +52,7 @@ class Daemon:
         self._watchers: dict[str, tuple[Watcher, threading.Thread]] = {}
         self._workers: list[threading.Thread] = []
         self._attendants: list[threading.Thread] = []
-        self._apart: dict[int, threading.Thread] = {}
+        self._answering = Answering(self.service)
         self._attending = Attending(self.service)
         self._signs = Signs(self.service, self._unseen)
         self._started_at = time.monotonic()
@@ -120,7 +118,7 @@ class Daemon:
                     raise
                 finally:
                     self._signs.reloaded()
-            self.answer_requests()
+            self._answering.answer()
             if self.service.monotonic() - self._supervised_at > _SUPERVISE:
                 self._supervised_at = self.service.monotonic()
                 self.service.clock.jumped()
@@ -138,7 +136,7 @@ class Daemon:
             watcher.stop()
         until = time.monotonic() + STOP_GRACE
         watching = [thread for _, thread in self._watchers.values()]
-        for thread in [*self._workers, *self._apart.values(), *watching, *self._attendants]:
+        for thread in [*self._workers, *self._answering.threads, *watching, *self._attendants]:
             thread.join(max(0.0, until - time.monotonic()))
             if thread.is_alive():
                 service.log(logging.WARNING, "service.thread-left", f"{thread.name} did not end")
@@ -211,25 +209,6 @@ class Daemon:
                 self._watchers[name] = (watcher, thread)
                 thread.start()
 
-    # --- people and time --------------------------------------------------------------------
-
-    def answer_requests(self) -> None:
-        """Do what commands asked for."""
-        for request in self.service.ledger.desk.open_requests():
-            if request.action not in _APART:
-                requests.answer(self.service, request, requests.ACTIONS)
-            elif request.id not in self._apart:
-                name = f"{request.action}-{request.id}"
-                thread = threading.Thread(
-                    target=self._answer_apart, args=(request,), name=name, daemon=True
-                )
-                self._apart[request.id] = thread
-                thread.start()
-
-    def _answer_apart(self, request: Request) -> None:
-        with self.service.pulse.loop(threading.current_thread().name):
-            requests.answer(self.service, request, _APART)
-
     # --- one pass ---------------------------------------------------------------------------
 
     def once(self) -> int:
@@ -252,8 +231,8 @@ class Daemon:
         while worked and not service.stopping.is_set():
             worked = False
             looks = [watcher.safe_scan() for watcher in watchers]
-            self.answer_requests()
-            for thread in self._apart.values():
+            self._answering.answer()
+            for thread in self._answering.threads:
                 thread.join()
             while not service.stopping.is_set() and worker.work_once():
                 worked = True  # a step may have sent a run back to be looked at again

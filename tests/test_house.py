@@ -25,7 +25,7 @@ LEVELS = [
     ["adapters"],
     ["steps"],
     ["worker"],
-    ["watch", "session", "attendants", "signs"],
+    ["watch", "session", "attendants", "signs", "answering"],
 ]
 LEVELS += [["daemon"], ["cli"], ["__main__"]]
 LEVEL = {part: number for number, parts in enumerate(LEVELS) for part in parts}
