@@ -114,7 +114,8 @@ class Recorder:
                 self._blocked(error, None)
 
     def bug(self, trace: str) -> None:
-        """The step raised something that nobody expected."""
+        """The step raised something that nobody expected; no secret gets into the ledger by it."""
+        trace = self._service.without_secrets(trace)
         last = trace.strip().rpartition("\n")[2]
         self._blocked(
             NeedsPerson(

@@ -234,7 +234,8 @@ def answer(
         service.log(logging.ERROR, "request.bug", "a request failed", exc_info=True)
         what = f"the request '{request.action}' failed because of an error in datalake-syncd itself"
         service.ledger.runs.event(request.run_id, service.wall(), "request.bug", what)
-        text = f"an error in datalake-syncd itself: {error!r}\nits log has the trace; report it"
+        told = service.without_secrets(repr(error))
+        text = f"an error in datalake-syncd itself: {told}\nits log has the trace; report it"
     service.ledger.desk.answer(request.id, succeeded=succeeded, answer=text, now=service.wall())
     service.log(
         logging.INFO,

@@ -15,9 +15,10 @@ from datalake_syncd.adapters.lake import Lake
 from datalake_syncd.adapters.ledger import Ledger, LedgerFull, Run, Trouble
 from datalake_syncd.adapters.logs import log_event
 from datalake_syncd.adapters.patience import Patience
-from datalake_syncd.config import Config, read_secret
+from datalake_syncd.config import Config, known_secrets, read_secret
 from datalake_syncd.core.access import LakeAccess
 from datalake_syncd.core.names import escape
+from datalake_syncd.core.redact import Redactor
 from datalake_syncd.steps.context import Context
 from datalake_syncd.steps.health import Health
 from datalake_syncd.steps.pulse import Pulse
@@ -124,6 +125,13 @@ class Service:
     def log(self, level: int, event: str, message: str, **fields: Any) -> None:
         """One line that is not written from within a step."""
         log_event(self.logger, level, event, message, **fields)
+
+    def without_secrets(self, text: str) -> str:
+        """The text of an error that nobody expected, which may quote anything.
+
+        The secrets are read anew: they may have been replaced since the configuration came in.
+        """
+        return Redactor(known_secrets(self.config)).clean(text)
 
     def set_online(self, instrument: str, *, online: bool) -> None:
         """A scan says whether the source answers; runs of offline ones are not claimed."""
