@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,7 +18,7 @@ from datalake_syncd.core.names import escape
 WITHIN = 30.0
 _KEEP_WORDS = 2000  # bytes of what it says on stderr
 _POLL = 0.1
-_LAST_WORDS = 2.0
+_PART, _PIPE_FULL = 64 * 1024, 1024 * 1024
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -59,21 +59,56 @@ def run_hook(
         process = _start(argv, descriptor)
     finally:
         os.close(descriptor)
-    words = bytearray()
-    listener = threading.Thread(target=_listen, args=(process, words), daemon=True)
-    listener.start()
-    code: int | None = None
-    try:
-        code = _wait(process, should_stop, within)
-    finally:
-        # Also what it started and left behind.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        listener.join(_LAST_WORDS)
-        if not listener.is_alive() and process.stderr is not None:
-            process.stderr.close()
-    return Ended(code, escape(bytes(words).decode("utf-8", "replace").strip()))
+    assert process.stderr is not None  # noqa: S101
+    with process.stderr:
+        words = _Words(process.stderr.fileno())
+        code: int | None = None
+        try:
+            code = _wait(process, words, should_stop, within)
+        finally:
+            # Also what it started and left behind.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        # All that it said is in the pipe already. Who left its group may hold the other end for
+        # ever: that is not waited for.
+        words.take()
+    return Ended(code, words.text)
+
+
+class _Words:
+    """What comes out of a pipe: taken when it is there, kept in part, never waited for."""
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+        self._kept = bytearray()
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLIN)
+        self._ended = False
+
+    @property
+    def text(self) -> str:
+        return escape(bytes(self._kept).decode("utf-8", "replace").strip())
+
+    def wait(self, seconds: float) -> None:
+        """Wait, and take what comes meanwhile so that the pipe is never full."""
+        if self._ended:
+            time.sleep(seconds)
+        elif self._poll.poll(1000 * seconds):
+            self.take()
+
+    def take(self) -> None:
+        """Take what is there, and a pipe full at most."""
+        for _ in range(_PIPE_FULL // _PART):
+            try:
+                part = os.read(self._descriptor, _PART)
+            except BlockingIOError:
+                return
+            self._kept += part[: max(0, _KEEP_WORDS - len(self._kept))]
+            if not part:
+                self._ended = True
+                return
 
 
 def _start(argv: Sequence[str], stdin: int) -> subprocess.Popen[bytes]:
@@ -98,7 +133,10 @@ def _start(argv: Sequence[str], stdin: int) -> subprocess.Popen[bytes]:
 
 
 def _wait(
-    process: subprocess.Popen[bytes], should_stop: Callable[[], bool], within: float
+    process: subprocess.Popen[bytes],
+    words: _Words,
+    should_stop: Callable[[], bool],
+    within: float,
 ) -> int | None:
     until, pause = time.monotonic() + within, 0.01
     while time.monotonic() < until and not should_stop():
@@ -106,12 +144,6 @@ def _wait(
         ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
         if ended is not None:
             return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
-        time.sleep(pause)
+        words.wait(pause)
         pause = min(2 * pause, _POLL)
     return None
-
-
-def _listen(process: subprocess.Popen[bytes], words: bytearray) -> None:
-    assert process.stderr is not None  # noqa: S101
-    while part := process.stderr.read1(4096):  # type: ignore[attr-defined]
-        words += part[: max(0, _KEEP_WORDS - len(words))]

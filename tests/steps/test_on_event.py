@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -123,6 +124,30 @@ def test_what_it_left_behind_is_killed_too(tmp_path: Path) -> None:
     assert not state.exists() or " Z " in state.read_text()
 
 
+def test_what_leaves_its_group_and_holds_its_stderr_costs_nothing(tmp_path: Path) -> None:
+    """It can't be found any more; a thread or a descriptor for each would end the service."""
+    body = f"""setsid sh -c 'echo $$ > {tmp_path}/now; exec sleep 60' &
+while ! [ -s {tmp_path}/now ]; do sleep 0.01; done
+cat {tmp_path}/now >> {tmp_path}/left; rm {tmp_path}/now
+echo words >&2"""
+    told = script(tmp_path, "daemon.sh", body)
+    assert run_hook([str(told)], b"{}").words == "words"
+    open_before, threads_before = set(os.listdir("/proc/self/fd")), threading.active_count()
+    began = time.monotonic()
+    try:
+        for _ in range(3):
+            assert run_hook([str(told)], b"{}").words == "words"
+    finally:
+        left = [int(pid) for pid in (tmp_path / "left").read_text().split()]
+        alive = [pid for pid in left if Path(f"/proc/{pid}").exists()]
+        for pid in alive:
+            os.kill(pid, signal.SIGKILL)
+    assert len(alive) == 4, "they should hold the pipe until the end of this test"
+    assert set(os.listdir("/proc/self/fd")) == open_before
+    assert threading.active_count() == threads_before
+    assert time.monotonic() - began < 30, "none of them was waited for"
+
+
 def test_a_flood_of_words_and_unread_input_block_nothing(tmp_path: Path) -> None:
     body = "head -c 30000000 /dev/zero | tr '\\0' 'x'; head -c 3000000 /dev/zero | tr '\\0' 'y' >&2"
     ended = run_hook([str(script(tmp_path, "loud.sh", body))], b"x" * 5_000_000)
@@ -221,9 +246,12 @@ def test_a_first_pass_for_cron_tells_what_happened_in_it(machine: Machine) -> No
     assert [one["event"] for one in machine.documents()] == ["a.one"]
 
 
-def test_one_pass_gives_all_that_it_can_within_its_time(machine: Machine) -> None:
+def test_one_pass_gives_all_that_it_can_within_its_time(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A pass for cron has no second round: what is left comes with the next pass."""
-    many = on_event._AT_A_TIME + 30
+    monkeypatch.setattr(on_event, "_AT_A_TIME", 10)
+    many = 15
     machine.service.one_pass = True
     machine.command.write_text(f"#!/bin/sh\necho >> {machine.got}\n")
     for number in range(many):

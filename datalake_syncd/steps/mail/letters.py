@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email import message_from_bytes, policy
+from email.header import Header
 from email.message import EmailMessage
 from email.utils import formatdate
 
@@ -21,6 +22,8 @@ _LONGEST_SUBJECT = 160
 #: A longer attachment (bytes) is compressed.
 _COMPRESS_ABOVE = 64 * 1024
 _MOST_REFERENCES = 20
+#: RFC 5322 allows lines of so many characters, RFC 2047 encoded ones of so many.
+_LONGEST_LINE, _ENCODED_LINE = 998, 76
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,6 @@ class Writer:
         shown = f"Re: {thread.subject}" if thread.subject else self._subject(subject)
         sender = sender_of(self._mail)
         message = EmailMessage(policy=policy.SMTP)
-        message["Subject"] = shown
         message["From"] = f"datalake-syncd <{sender}>"
         message["To"] = ", ".join(self._mail.recipients)
         message["Date"] = formatdate(localtime=True)
@@ -94,7 +96,7 @@ class Writer:
         return Letter(
             number,
             shown,
-            message.as_bytes(),
+            _with_subject(message, shown),
             tuple(self._mail.recipients),
             tuple(tells),
             tuple(ends),
@@ -108,6 +110,22 @@ class Writer:
 
     def _clean(self, text: str) -> str:
         return "\n".join(map(escape_once, self._redactor.clean(text).split("\n")))
+
+
+def _with_subject(message: EmailMessage, subject: str) -> bytes:
+    """The mail with its subject, which reads the same however it is unfolded.
+
+    The library folds a long one so that a space comes in or a letter is taken apart.
+    """
+    plain = subject.isascii() and "=?" not in subject
+    header = Header(
+        subject,
+        "us-ascii" if plain else "utf-8",
+        maxlinelen=_LONGEST_LINE if plain else _ENCODED_LINE,
+        header_name="Subject",
+    )
+    line = f"Subject: {header.encode(linesep=policy.SMTP.linesep)}{policy.SMTP.linesep}"
+    return line.encode("ascii") + message.as_bytes()
 
 
 def _attach(message: EmailMessage, one: Attachment) -> None:
@@ -130,7 +148,7 @@ def without_attachments(message: bytes) -> bytes | None:
     told = "The mail server refused this mail with its attachments; they were left out."
     new = EmailMessage(policy=policy.SMTP)
     for name, value in old.items():
-        if not name.lower().startswith(("content-", "mime-")):
+        if not name.lower().startswith(("content-", "mime-", "subject")):
             new[name] = str(value)
     new.set_content(f"{text}\n\n{told}\n", cte="quoted-printable")
-    return new.as_bytes()
+    return _with_subject(new, str(old["Subject"]))
