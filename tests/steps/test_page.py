@@ -5,7 +5,10 @@ from __future__ import annotations
 import html
 import http.client
 import json
+import queue
 import re
+import sqlite3
+import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
@@ -17,7 +20,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from datalake_syncd.adapters.ledger import LedgerFull
-from datalake_syncd.adapters.web import Request, WebServer
+from datalake_syncd.adapters.web import THREADS, Request, WebServer
 from datalake_syncd.core.durations import DAY, HOUR
 from datalake_syncd.core.model import Outcome, Status, Step
 from datalake_syncd.steps.overview.document import document
@@ -25,7 +28,7 @@ from datalake_syncd.steps.overview.report import UPLOADS_PAUSED
 from datalake_syncd.steps.page import health, site
 from datalake_syncd.steps.page.figures import rates_of
 from datalake_syncd.steps.page.looks import LAKE_UNREACHABLE
-from datalake_syncd.steps.page.site import Site
+from datalake_syncd.steps.page.site import LOOKING, Site
 from datalake_syncd.steps.page.tally import Carried
 from datalake_syncd.steps.page.view import MOST, Words, words
 from datalake_syncd.steps.service import Service
@@ -362,6 +365,38 @@ def looked_at(service: Service, at: float) -> None:
     service.ledger.desk.set_instruments({"miseq": ("m", "/m"), "nextseq": ("n", "/n")})
     service.ledger.desk.update_instrument("miseq", online=1, last_scan=at)
     service.ledger.desk.update_instrument("nextseq", online=0, offline_since=at)
+
+
+def test_who_waits_for_the_ledger_keeps_nobody_from_asking_for_health(service: Service) -> None:
+    """Else a slow disk would have the service killed, and no disk gets faster by that."""
+    made, done = Site(service, NOW), queue.SimpleQueue[int]()
+    server = WebServer(("127.0.0.1", 0), (), made.answer)
+
+    def asked(path: str) -> int:
+        with closing(http.client.HTTPConnection(*server.address, timeout=60)) as connection:
+            connection.request("GET", path)
+            return connection.getresponse().status
+
+    other = sqlite3.connect(service.ledger.database.path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    try:
+        many = [
+            threading.Thread(target=lambda: done.put(asked("/status.json")), daemon=True)
+            for _ in range(THREADS + 2)
+        ]
+        for thread in many:
+            thread.start()
+        refused = [done.get(timeout=30) for _ in range(len(many) - LOOKING)]
+        assert set(refused) == {503}
+        assert asked("/healthz") == 200
+        assert done.empty(), "the others still wait for the ledger"
+        other.execute("ROLLBACK")
+        assert {done.get(timeout=30) for _ in range(LOOKING)} == {200}
+        assert asked("/status.json") == 200
+    finally:
+        other.close()
+        server.close()
+        made.looks.close()
 
 
 def test_ready_after_the_first_scans(service: Service, clock: Clock) -> None:

@@ -11,7 +11,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from datalake_syncd.adapters.web import Request, Response, plain
+from datalake_syncd.adapters.web import THREADS, Request, Response, plain
 from datalake_syncd.core.errors import SyncdError
 from datalake_syncd.core.plotting import Figure
 from datalake_syncd.steps.overview.document import document
@@ -30,6 +30,14 @@ _HTML = "text/html; charset=utf-8"
 _JSON = "application/json"
 #: Plots are drawn anew after so long (seconds).
 _DRAWN_FOR = 60.0
+#: Of the threads of the web server so many may look into the ledger at once, or wait for those
+#: who do: the others answer who asks whether the service lives, however slow its disk is.
+LOOKING = THREADS - 3
+#: Who finds no place is refused after so long (seconds): before the server refuses others.
+_PLACE_WITHIN = 0.2
+
+#: What is answered without a look into the ledger.
+_BLIND = frozenset({"/healthz"})
 
 
 class Site:
@@ -49,6 +57,7 @@ class Site:
         self._style = (_TEMPLATES / "style.css").read_text()
         self._policy = _policy(self._style)
         self._told: set[str] = set()
+        self._looking = threading.BoundedSemaphore(LOOKING)
         self._routes: dict[str, Callable[[Request], Response]] = {
             "/": self._page,
             "/metrics": self._metrics,
@@ -63,6 +72,17 @@ class Site:
         route = self._routes.get(request.path)
         if route is None:
             return plain(404, f"there are only {', '.join(sorted(self._routes))}")
+        if request.path in _BLIND:
+            return self._answered(route, request)
+        if not self._looking.acquire(timeout=_PLACE_WITHIN):
+            again = (("Retry-After", "5"),)
+            return Response(b"too many ask at once; ask again\n", status=503, headers=again)
+        try:
+            return self._answered(route, request)
+        finally:
+            self._looking.release()
+
+    def _answered(self, route: Callable[[Request], Response], request: Request) -> Response:
         try:
             response = route(request)
         except SyncdError as error:
