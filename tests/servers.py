@@ -51,8 +51,13 @@ class Certificate:
     key: Path
 
     @classmethod
-    def make(cls, folder: Path) -> Self:
-        """Write ``cert.pem`` and ``key.pem`` into ``folder``."""
+    def make(
+        cls,
+        folder: Path,
+        begins: dt.timedelta = dt.timedelta(hours=-1),
+        ends: dt.timedelta = dt.timedelta(days=2),
+    ) -> Self:
+        """Write ``cert.pem`` and ``key.pem`` into ``folder``; both times are counted from now."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
         now = dt.datetime.now(dt.UTC)
@@ -62,8 +67,8 @@ class Certificate:
             .issuer_name(name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(hours=1))
-            .not_valid_after(now + dt.timedelta(days=2))
+            .not_valid_before(now + begins)
+            .not_valid_after(now + ends)
             .add_extension(
                 x509.SubjectAlternativeName(
                     [
@@ -287,6 +292,7 @@ class TokenServer:
     lifetime: int = 3600
     issue: Issue = "good"
     status: int = 200  # answer token requests with this HTTP status; discovery always works
+    hiccups: list[int] = field(default_factory=list)  # and before that with these, once each
     requests: list[Request] = field(default_factory=list)
     _servers: list[ThreadingHTTPServer] = field(default_factory=list)
 
@@ -366,8 +372,9 @@ class TokenServer:
         self.requests.append(request)
         if request.kind == "discovery":
             return 200, _discovery(request.path, host)
-        if self.status != 200:
-            return self.status, {"error": "invalid_request", "error_description": "as told"}
+        status = self.hiccups.pop(0) if self.hiccups else self.status
+        if status != 200:
+            return status, {"error": "invalid_request", "error_description": "as told"}
         if request.kind == "app-service":
             if request.headers.get("x-identity-header") != IDENTITY_HEADER:
                 return 401, {"error": "unauthorized", "error_description": "X-IDENTITY-HEADER"}

@@ -4,6 +4,8 @@ FIRST = 10.0
 LONGEST = 3600.0
 #: A transient failure that comes so often is told to a person; it is tried on all the same.
 ALARM_AFTER = 6
+#: Damage on the way counts so often: the third time is an alarm.
+DAMAGE = 2
 
 
 def delay(attempts: int, chance: float) -> float:

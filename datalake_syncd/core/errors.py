@@ -53,6 +53,13 @@ class LakeUnavailable(Transient):
     """The lake could not be reached or answered with an error that may pass."""
 
 
+class Damaged(Transient):
+    """Bytes arrived other than they were read, and the lake refused them: nothing was stored.
+
+    A network card, memory or a proxy does that, so it is told sooner than other failures.
+    """
+
+
 class SourceChanged(SyncdError):
     """A file changed, appeared or vanished since the tree was read: the run settles again."""
 

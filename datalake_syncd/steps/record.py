@@ -10,10 +10,11 @@ from functools import partial
 from typing import Any
 
 from datalake_syncd.adapters.ledger import LedgerFull, Run, StaleTransition
-from datalake_syncd.core.backoff import ALARM_AFTER, delay
+from datalake_syncd.core.backoff import ALARM_AFTER, DAMAGE, delay
 from datalake_syncd.core.durations import format_duration, iso
 from datalake_syncd.core.errors import (
     AuthRefused,
+    Damaged,
     NeedsPerson,
     SourceChanged,
     SourceOffline,
@@ -94,9 +95,9 @@ class Recorder:
         match error:
             case LedgerFull():
                 self._service.ledger_trouble(error)
-                self._until_written(partial(self._again, error, 5.0, attempt=False))
+                self._until_written(partial(self._again, error, 5.0, counts=0))
             case SourceChanged() if self._step == "trash" or self._has_batch():
-                self._again(error, delay(self._run.attempts, random.random()), attempt=True)  # noqa: S311
+                self._again(error, delay(self._run.attempts, random.random()), counts=1)  # noqa: S311
             case SourceChanged():
                 self.answer(Back(Step.SIGHTED, "run.changed", str(error)))
             case AuthRefused():
@@ -104,12 +105,16 @@ class Recorder:
             case SourceOffline():
                 # A bad sector lasts; a share that was away comes back: not more than 5 min.
                 wait = min(delay(self._run.attempts, random.random()), _OFFLINE_AGAIN)  # noqa: S311
-                self._again(error, wait, attempt=True)
+                self._again(error, wait, counts=1)
+            case Damaged():
+                # Tried again as soon as anything else, but an alarm sooner.
+                wait = delay(self._run.attempts // DAMAGE, random.random())  # noqa: S311
+                self._again(error, wait, counts=DAMAGE)
             case Transient():
                 wait = delay(self._run.attempts, random.random())  # noqa: S311 - no secret
                 if error.not_an_attempt:
                     wait = 0.0
-                self._again(error, wait, attempt=not error.not_an_attempt)
+                self._again(error, wait, counts=0 if error.not_an_attempt else 1)
             case _:
                 self._blocked(error, None)
 
@@ -136,11 +141,12 @@ class Recorder:
                 f"all uploads are paused: {error}",
                 next_step=error.next_step,
             )
-        self._again(error, refusal.wait, attempt=False)
+        self._again(error, refusal.wait, counts=0)
 
-    def _again(self, error: SyncdError, wait: float, *, attempt: bool) -> None:
-        attempts = self._run.attempts + (1 if attempt else 0)
-        level = logging.ERROR if attempt and attempts == ALARM_AFTER else logging.WARNING
+    def _again(self, error: SyncdError, wait: float, *, counts: int) -> None:
+        attempts = self._run.attempts + counts
+        crossed = self._run.attempts < ALARM_AFTER <= attempts
+        level = logging.ERROR if crossed else logging.WARNING
         shown = f"{error}; tried again in {format_duration(wait)}" if wait else str(error)
         self._move(
             level if wait else logging.INFO,

@@ -27,6 +27,7 @@ from datalake_syncd.adapters.azcopy.verdict import judge, verdict
 from datalake_syncd.core.access import LakeAccess
 from datalake_syncd.core.errors import (
     AuthRefused,
+    Damaged,
     LakeUnavailable,
     NeedsPerson,
     SourceChanged,
@@ -214,7 +215,7 @@ CASES: list[tuple[int, str, type[SyncdError], str]] = [
     (500, "", LakeUnavailable, ""),
     (503, "Server busy", LakeUnavailable, ""),
     (507, "", LakeUnavailable, ""),
-    (400, "400 Md5Mismatch The MD5 value specified is not", Transient, "damaged"),
+    (400, "400 Md5Mismatch The MD5 value specified is not", Damaged, "damaged"),
     (400, "The specified block list is invalid.", Transient, "another uploader"),
     (400, "OutOfRangeInput", NeedsPerson, "refuses"),
     (413, "", NeedsPerson, ""),

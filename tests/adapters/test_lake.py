@@ -23,6 +23,7 @@ from datalake_syncd.adapters.lake.credentials import trust
 from datalake_syncd.core.access import LakeAccess
 from datalake_syncd.core.errors import (
     AuthRefused,
+    Damaged,
     LakeUnavailable,
     NeedsPerson,
     Stopped,
@@ -390,7 +391,7 @@ XML = '<?xml version="1.0" encoding="utf-8"?><Error><Code>{}</Code><Message>m</M
         (409, "ContainerBeingDeleted", LakeUnavailable),
         (409, "BlobImmutableDueToPolicy", NeedsPerson),
         (412, "LeaseIdMissing", NeedsPerson),
-        (400, "Md5Mismatch", Transient),
+        (400, "Md5Mismatch", Damaged),
         (400, "OutOfRangeInput", NeedsPerson),
         (507, "InsufficientStorage", LakeUnavailable),
     ],

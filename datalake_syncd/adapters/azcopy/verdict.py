@@ -9,6 +9,7 @@ from datalake_syncd.adapters.azcopy.job import CopyResult
 from datalake_syncd.adapters.azcopy.refusals import Cause, cause_of_error, cause_of_failure
 from datalake_syncd.core.errors import (
     AuthRefused,
+    Damaged,
     LakeUnavailable,
     NeedsPerson,
     SourceChanged,
@@ -142,7 +143,7 @@ def _error(cause: Cause, texts: list[str], result: CopyResult) -> SyncdError:
                 next_step="look at these blobs in the lake, end the lease or policy, then retry",
             )
         case Cause.DAMAGED:
-            return Transient(
+            return Damaged(
                 f"bytes arrived damaged and were refused: {told}",
                 why="The service compared the MD5; nothing wrong was stored.",
                 next_step="if this repeats, check the machine's memory, network card and proxy",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from datalake_syncd.core.access import LakeAccess
 from datalake_syncd.core.errors import (
     AuthRefused,
+    Damaged,
     LakeUnavailable,
     NeedsPerson,
     SyncdError,
@@ -28,6 +29,15 @@ _NETWORK: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "its name can't be resolved (DNS)",
         re.compile("resolve|Name or service not known|getaddrinfo|name resolution", re.IGNORECASE),
+    ),
+    # Both happen just as well to a good certificate on a machine that has just been started.
+    (
+        "its certificate has expired, or this machine's clock is wrong (TLS)",
+        re.compile("certificate has expired"),
+    ),
+    (
+        "its certificate is not valid yet, or this machine's clock is wrong (TLS)",
+        re.compile("certificate is not yet valid"),
     ),
     ("its certificate is not trusted (TLS)", re.compile("certificate verify failed|CERTIFICATE")),
     ("the secure connection failed (TLS)", re.compile("SSL|TLS")),
@@ -97,7 +107,7 @@ def _answered(status: int, code: str, action: str, access: LakeAccess, text: str
     if status == 404 and code in ("ContainerNotFound", "ResourceNotFound"):
         return container_missing(access)
     if code in _DAMAGED:
-        return Transient(
+        return Damaged(
             f"bytes arrived damaged and were refused while {action}",
             next_step="if this repeats, check the machine's memory, network card and proxy",
         )
