@@ -11,6 +11,9 @@ UV_VERSION := 0.13.9
 TEST_WORKERS ?= 4
 # Extra arguments for pytest, e.g. make test ARGS="-k prune -x"
 ARGS ?=
+# How many random walks, and from which one on.
+WALKS ?= 5000
+SEED ?= 0
 FAST_TESTS := $(wildcard tests/core tests/config tests/test_house.py)
 CODE := $(wildcard datalake_syncd tests demo benchmarks)
 
@@ -41,6 +44,10 @@ test: setup ## every test, with the real azcopy and Azurite; prints what is slow
 .PHONY: test-large
 test-large: setup ## a run of 150,000 files, end to end: over half an hour
 	$(VENV)/pytest -m large -s $(ARGS)
+
+.PHONY: test-model
+test-model: setup ## random walks with the laws of the service: make test-model WALKS=20000 SEED=1
+	WALKS=$(WALKS) SEED=$(SEED) $(VENV)/pytest tests/model $(ARGS)
 
 .PHONY: test-home
 test-home: setup ## what needs big tools: real systemd, images, a browser; as root

@@ -155,7 +155,7 @@ class Watcher:
             if top_folder(instrument, gone.name) not in shut:
                 sighting.vanished(service, gone)
         self._sheets.look(self._instrument.sample_sheets)
-        self._after(present, runs)
+        self._after(present)
         self._stale.look(self._patience)
         return next_look
 
@@ -277,12 +277,12 @@ class Watcher:
             )
             self._service.work.set()
 
-    def _after(self, present: set[str], runs: dict[str, Run]) -> None:
+    def _after(self, present: set[str]) -> None:
         service = self._service
         row = service.ledger.desk.instrument(self._name)
-        here = sum(1 for name in present if name in runs)
         columns: dict[str, object] = {"last_scan": service.wall()}
-        if row is not None and here and not row.ever_seen_runs:
+        # From the first sight on: a share may go away before the second scan.
+        if row is not None and present and not row.ever_seen_runs:
             columns["ever_seen_runs"] = 1
         service.ledger.desk.update_instrument(self._name, **columns)
         if not mounts.is_network(self._instrument.source):

@@ -51,12 +51,12 @@ def recheck(context: Context) -> Back | None:
             "verify.mismatch",
             f"the lake changed since it was verified: {result.sentence()}",
         )
-    _source_unchanged(context)
+    source_unchanged(context)
     return None
 
 
-def _source_unchanged(context: Context) -> None:
-    """One full look: what was proven is still what is on the disk."""
+def source_unchanged(context: Context) -> None:
+    """One full look: what was settled is still what is on the disk; else ``SourceChanged``."""
     if context.run.pruned_at is not None:
         return
     source = context.instrument.source

@@ -18,6 +18,7 @@ from datalake_syncd.steps.checksum_lists import CONTENT
 from datalake_syncd.steps.findings import UNRELEASABLE
 from datalake_syncd.steps.growing.prune import undo_units
 from datalake_syncd.steps.growth_probe import is_silent
+from datalake_syncd.steps.pruning.emptying import check_source
 from datalake_syncd.steps.renamed import RENAMED
 from datalake_syncd.steps.returned import KEPT
 from datalake_syncd.steps.service import Service
@@ -164,6 +165,8 @@ def undo(service: Service, run: Run, _argument: str | None) -> str:
     plan = service.ledger.files.plan(run.id)
     source, name = instrument.source, run.trash
     there = trash.is_there(source, name, trash=True)
+    if not there:
+        check_source(service.context(run))  # with its disk away nobody can say so
     if not there and run.pruned_at is not None:
         raise _refuse(
             run,

@@ -128,22 +128,30 @@ def strangers(
 
     To be called right after the rename: a file that was written between its hash and the
     rename shows here, and the run goes back. ``renamed``: files were renamed by themselves,
-    which gives them a new ctime.
+    which gives them a new ctime. Raises ``SourceOffline`` when the folder itself is away.
     """
     found: list[str] = []
-    with opened(source) as top, opened(TRASH, top) as trash, opened(trash_name, trash) as run:
-        folders = Folders(run)
-        try:
-            for item in plan:
-                if len(found) == most:
-                    break
-                now = folders.file(item.path)
-                if now is not None and renamed:
-                    now = replace(now, ctime_ns=item.stat.ctime_ns)
-                if now is None or now != item.stat:
-                    found.append(escape(item.path))
-        finally:
-            folders.close()
+    try:
+        with opened(source) as top, opened(TRASH, top) as trash, opened(trash_name, trash) as run:
+            folders = Folders(run)
+            try:
+                for item in plan:
+                    if len(found) == most:
+                        break
+                    now = folders.file(item.path)
+                    if now is not None and renamed:
+                        now = replace(now, ctime_ns=item.stat.ctime_ns)
+                    if now is None or now != item.stat:
+                        found.append(escape(item.path))
+            finally:
+                folders.close()
+    except OSError as error:
+        # The run was there a moment ago: whatever the errno, it is the disk that is away.
+        raise SourceOffline(
+            f"{escape(trash_name)} in {TRASH} can't be looked at: {error.strerror}",
+            why="the run is in the trash as a whole; nothing is unlinked",
+            next_step="check the mount; the service goes on by itself when it is back",
+        ) from error
     return found
 
 
