@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from datalake_syncd.adapters import logs, mounts
+from datalake_syncd.adapters.failpoints import reach
 from datalake_syncd.adapters.ledger import DaemonLock, Ledger
 from datalake_syncd.adapters.run_logs import FOLDER, RunLogs
 from datalake_syncd.config import Config, known_secrets, load
@@ -33,7 +34,11 @@ def opened(config: Config) -> Iterator[Ledger]:
     """Take the one-daemon lock and open the ledger for writing."""
     lock = DaemonLock(config.daemon.state_dir)
     try:
-        ledger = Ledger(config.daemon.state_dir, writable=True)
+        ledger = Ledger(
+            config.daemon.state_dir,
+            writable=True,
+            migrating=lambda stage: reach(f"migration-{stage}"),
+        )
         try:
             yield ledger
         finally:

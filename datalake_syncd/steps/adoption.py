@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from datalake_syncd.adapters import tree
+from datalake_syncd.adapters.failpoints import FailPoint, reach
 from datalake_syncd.core.errors import NeedsPerson
 from datalake_syncd.core.model import ManifestFile
 from datalake_syncd.core.sheets import ATTACHED, INSTRUMENT_OWN
@@ -42,6 +43,7 @@ def recognise_attached_sheet(context: Context) -> None:
     if seen is None or seen.md5 != md5:
         return
     files.rename_in_lake(run.id, ATTACHED, INSTRUMENT_OWN)
+    reach(FailPoint.SHEET_RECOGNISED)
     context.log(
         logging.INFO,
         "sheet.recognised",

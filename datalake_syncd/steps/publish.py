@@ -182,6 +182,7 @@ def _write(context: Context, lines: list[tuple[str, str]], generation: int) -> f
                         f"the earlier {earlier} is kept as snapshot {snapshot}",
                         step="publish",
                     )
+                reach(FailPoint.EARLIER_MANIFEST_KEPT)
         lake.upload(name, data, "text/plain; charset=utf-8")
     reach(FailPoint.MANIFEST_WRITTEN)
     marker = manifest.render_marker(iso(now), header, manifest.digest(data))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from datalake_syncd.adapters.failpoints import FailPoint, reach
 from datalake_syncd.adapters.patience import Patience
 from datalake_syncd.config import Instrument
 from datalake_syncd.core import manifest
@@ -97,6 +98,7 @@ def _add(service: Service, name: str, instrument: Instrument, run_name: str) -> 
         bytes=_number(fields.get("bytes"), 0),
         lake=lake_id(service.config),
     )
+    reach(FailPoint.RUN_REDERIVED)
     return 1
 
 

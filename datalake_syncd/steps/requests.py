@@ -228,6 +228,7 @@ def answer(
             raise UsageError(f"nobody here knows the request '{request.action}'")
         run = service.ledger.runs.by_id(request.run_id)
         text = actions[request.action](service, run, request.argument)
+        reach(FailPoint.REQUEST_DONE)
     except SyncdError as error:
         succeeded = False
         text = "\n".join(p for p in (error.what, error.why, error.next_step) if p)

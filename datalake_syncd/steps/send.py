@@ -80,6 +80,7 @@ def _keep_and_note(context: Context, part: list[tuple[ManifestFile, Blob | None]
     for file, blob in part:
         if blob is not None and not_kept(file, blob):
             snapshot = context.lake.snapshot(blob.name)
+            reach(FailPoint.SNAPSHOT_TAKEN)
             context.ledger.runs.event(
                 context.run.id,
                 context.now(),
@@ -94,6 +95,7 @@ def _keep_and_note(context: Context, part: list[tuple[ManifestFile, Blob | None]
             for file, blob in part
         ),
     )
+    reach(FailPoint.SENDING_NOTED)
 
 
 def _copy(
@@ -188,6 +190,7 @@ def _upload_renamed(context: Context, file: ManifestFile) -> None:
     data = context.patience.call(lambda tick: _read(context, file, tick))
     kind = mimetypes.guess_type(file.lake_path)[0] or "application/octet-stream"
     context.lake.upload(context.prefix + file.lake_path, data, kind)
+    reach(FailPoint.RENAMED_SENT)
 
 
 def _read(context: Context, file: ManifestFile, tick: Callable[[], None]) -> bytes:

@@ -6,6 +6,7 @@ import logging
 import os
 import stat
 
+from datalake_syncd.adapters.failpoints import FailPoint, reach
 from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.adapters.tree import trash
 from datalake_syncd.config import Instrument
@@ -37,6 +38,7 @@ def sight(service: Service, name: str, instrument: Instrument, folder_name: str)
         reason="just sighted",
         lake=lake_id(service.config),
     )
+    reach(FailPoint.RUN_SIGHTED)
     service.log(
         logging.INFO,
         "run.sighted",

@@ -61,10 +61,15 @@ def transfer(context: Context) -> Answer:
     meter = Meter(context, total_files, total_bytes, already=total_bytes - missing_bytes)
     files, run_id = context.ledger.files, context.run.id
     released = accepts_other_content(context)
+
+    def note(batch: list[tuple[str, str]]) -> None:
+        files.write_md5s(run_id, batch)
+        reach(FailPoint.HASHES_NOTED)
+
     pool = HashPool(
         context.folder,
         _hash_order(context),
-        lambda batch: files.write_md5s(run_id, batch),
+        note,
         record_differing=(lambda batch: files.write_released(run_id, batch)) if released else None,
     )
     try:

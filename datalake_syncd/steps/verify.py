@@ -115,6 +115,8 @@ def _collect(
         raise Stopped
     proofs = [one.result() for one in finished]
     context.ledger.files.write_proofs(context.run.id, (p for p in proofs if p[1].rank > 0))
+    if proofs:
+        reach(FailPoint.READ_BACK_NOTED)
     meter.proven += len(proofs)
     meter.write(0)
     return rest

@@ -37,6 +37,10 @@ ONCE = (
 )
 
 
+#: Points that only a growing data set comes by; the others are for a MiSeq run.
+ONLY_GROWING = (FailPoint.RENAMED_SENT, FailPoint.READY_WRITTEN, FailPoint.ENTRY_RENAMED)
+
+
 @dataclass
 class Scene:
     """A run with a sample sheet of its own and another one in the sheet folder."""
@@ -73,6 +77,8 @@ class Scene:
         done = self.lab.call("once", expect=None, SYNCD_FAILPOINT=point.value)
         expected = (-9,) if must_fire else (-9, 0)
         assert done.returncode in expected, f"{point}: {done.returncode}\n{done.stdout[-5000:]}"
+        # Whatever else may kill a process here, it was not that.
+        assert (f"died at {point}\n" in done.stderr) == (done.returncode == -9), done.stderr
         self.assert_law()
         return done.returncode == -9
 
@@ -107,15 +113,19 @@ class Scene:
 
     # --- the law ----------------------------------------------------------------------------
 
-    def assert_law(self) -> None:
-        """Each byte of the run is on the disk or in the lake; no marker tells too much."""
+    def assert_law(self, *, orphans: bool = False) -> None:
+        """Each byte of the run is on the disk or in the lake; no marker tells too much.
+
+        And nobody sends who was not told to, unless ``orphans`` are part of the test.
+        """
         folders = self.on_disk()
         for path, data in self.files.items():
             here = any(_holds(folder / path, data) for folder in folders)
             assert here or self._in_lake(path, data), f"{path} is nowhere as it was written"
         if not self.between_generations:
             self._assert_marker_true()
-        self._assert_no_azcopy()
+        if not orphans:
+            self._assert_no_azcopy()
 
     def _in_lake(self, path: str, data: bytes) -> bool:
         names = [path, OWN_SHEET] if path == "SampleSheet.csv" else [path]
@@ -127,6 +137,13 @@ class Scene:
             return self.lab.read(name)
         except ResourceNotFoundError:
             return None
+
+    def versions(self, name: str) -> list[bytes]:
+        """The bytes of every snapshot of a blob."""
+        listed = self.lab.client.list_blobs(name_starts_with=name, include=["snapshots"])
+        found = [blob.snapshot for blob in listed if blob.name == name and blob.snapshot]
+        clients = (self.lab.client.get_blob_client(name, snapshot=one) for one in found)
+        return [client.download_blob().readall() for client in clients]
 
     def _assert_marker_true(self) -> None:
         marker = self.read(f"{PREFIX}.sync")
@@ -209,8 +226,17 @@ class Picture:
     folders: list[str]
     scratch: list[str]
 
-    def expect_like(self, undisturbed: Picture, *, events: Iterable[str] = ONCE) -> None:
-        """The same end; only ``events`` are compared, where others may come more than once."""
+    def expect_like(
+        self,
+        undisturbed: Picture,
+        *,
+        events: Iterable[str] = ONCE,
+        snapshots: dict[str, int] | None = None,
+    ) -> None:
+        """The same end, but for ``snapshots``, where they are told.
+
+        Only ``events`` are compared, where others may come more than once.
+        """
         assert self.run == undisturbed.run
         assert sorted(self.blobs) == sorted(undisturbed.blobs)
         for name, data in undisturbed.blobs.items():
@@ -218,7 +244,7 @@ class Picture:
         assert self.manifest == undisturbed.manifest
         weaker = [p for p, proof in undisturbed.proofs.items() if self.proofs[p].rank < proof.rank]
         assert not weaker, f"less is known of {weaker} than without the crash"
-        assert self.snapshots == undisturbed.snapshots
+        assert self.snapshots == (undisturbed.snapshots if snapshots is None else snapshots)
         assert self.disk == undisturbed.disk
         assert self.folders == undisturbed.folders
         assert self.scratch == []

@@ -18,7 +18,7 @@ WHOLE = [
 
 
 @pytest.mark.parametrize("point", WHOLE)
-def test_a_blob_that_the_lake_lost_meanwhile_is_sent_again(
+def test_a7_a_blob_that_the_lake_lost_meanwhile_is_sent_again(
     scene: Scene, undisturbed: Picture, point: FailPoint
 ) -> None:
     scene.once(point)
@@ -30,7 +30,7 @@ def test_a_blob_that_the_lake_lost_meanwhile_is_sent_again(
 
 
 @pytest.mark.parametrize("lost", ["RunInfo.xml", "Basecalling_Netcopy_complete.txt"])
-def test_a_blob_lost_in_the_middle_of_emptying_stops_it(scene: Scene, lost: str) -> None:
+def test_a7_a_blob_lost_in_the_middle_of_emptying_stops_it(scene: Scene, lost: str) -> None:
     """Some files are unlinked: what is left must stay, and no smaller run be made of it."""
     scene.once(FailPoint.TRASH_FILE_UNLINKED)
     here = {path for path in scene.files if (scene.trashed / path).is_file()}
@@ -51,7 +51,7 @@ def test_a_blob_lost_in_the_middle_of_emptying_stops_it(scene: Scene, lost: str)
 
 
 @pytest.mark.parametrize("point", [FailPoint.PRUNE_RENAMED, FailPoint.EFFECT_PRUNE])
-def test_a_file_that_was_written_to_meanwhile_brings_the_run_back(
+def test_a7_a_file_that_was_written_to_meanwhile_brings_the_run_back(
     scene: Scene, point: FailPoint
 ) -> None:
     """The instrument had it open: the rename takes nothing away from it."""
@@ -67,7 +67,7 @@ def test_a_file_that_was_written_to_meanwhile_brings_the_run_back(
     assert scene.picture().disk == {}
 
 
-def test_what_was_not_carried_stays_when_emptying_goes_on(scene: Scene) -> None:
+def test_a7_what_was_not_carried_stays_when_emptying_goes_on(scene: Scene) -> None:
     scene.once(FailPoint.TRASH_FILE_UNLINKED)
     (scene.trashed / "Data/late.txt").write_bytes(b"late")
     scene.once()
@@ -76,7 +76,7 @@ def test_what_was_not_carried_stays_when_emptying_goes_on(scene: Scene) -> None:
     assert tree_of(scene.trashed) == {"Data/late.txt": b"late"}
 
 
-def test_a_file_written_to_in_the_trash_stays_when_emptying_goes_on(scene: Scene) -> None:
+def test_a7_a_file_written_to_in_the_trash_stays_when_emptying_goes_on(scene: Scene) -> None:
     scene.once(FailPoint.TRASH_FILE_UNLINKED)
     with (scene.trashed / "InterOp/QMetricsOut.bin").open("ab") as file:
         file.write(b"and more")

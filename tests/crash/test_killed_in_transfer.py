@@ -77,7 +77,7 @@ def goes_on(scene: Scene, arrived: dict[str, str]) -> None:
     assert scene.picture().snapshots == {f"{PREFIX}/SampleSheet.csv": 1}
 
 
-def test_kill_9_takes_azcopy_along_and_the_next_start_goes_on(slow: Scene) -> None:
+def test_a3_kill_9_takes_azcopy_along_and_the_next_start_goes_on(slow: Scene) -> None:
     arrived, code, _ = end(slow, signal.SIGKILL)
     assert code == -signal.SIGKILL
     assert slow.lab.the_run().status == "running"
@@ -85,7 +85,7 @@ def test_kill_9_takes_azcopy_along_and_the_next_start_goes_on(slow: Scene) -> No
     assert "run.given-back" in slow.lab.events()
 
 
-def test_sigterm_ends_in_seconds_and_the_next_start_goes_on(slow: Scene) -> None:
+def test_a11_sigterm_ends_in_seconds_and_the_next_start_goes_on(slow: Scene) -> None:
     arrived, code, took = end(slow, signal.SIGTERM)
     assert code == 0
     assert took < 20, f"a stop took {took:.0f} s"

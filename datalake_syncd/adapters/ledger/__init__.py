@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,8 @@ class Ledger:
 
     ``writable=False`` opens it for reading only: commands do that while the daemon runs.
     ``check=False`` is for a command that leaves a request beside a running daemon.
-    ``remember=True`` is for a reader that asks for all runs again and again.
+    ``remember=True`` is for a reader that asks for all runs again and again. ``migrating``: see
+    `Database`.
     """
 
     def __init__(
@@ -77,9 +78,10 @@ class Ledger:
         writable: bool,
         check: bool = True,
         remember: bool = False,
+        migrating: Callable[[str], None] = lambda _stage: None,
     ) -> None:
         path = None if state_dir is None else state_dir / LEDGER
-        self.database = Database(path, writable=writable, check=check)
+        self.database = Database(path, writable=writable, check=check, migrating=migrating)
         self.runs = RememberedRuns(self.database) if remember else Runs(self.database)
         self.files = Files(self.database)
         self.growth = Growth(self.database, self.files)

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,10 +36,20 @@ class Database:
 
     ``path`` None: a temporary database of SQLite's own, gone when it is closed. ``check``
     False leaves out the check for damage and the migrations: for commands beside a daemon.
+    ``migrating`` is called while an older schema is brought up to date: "copied" when the copy of
+    the old file is made, "applied" when all is changed and nothing of it is committed.
     """
 
-    def __init__(self, path: Path | None, *, writable: bool, check: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        writable: bool,
+        check: bool = True,
+        migrating: Callable[[str], None] = lambda _stage: None,
+    ) -> None:
         self._check = check
+        self._migrating = migrating
         self._temporary = path is None
         self.path = path or Path("temporary ledger")
         self.writable = writable
@@ -135,12 +145,15 @@ class Database:
             with sqlite3.connect(copy) as target:
                 self._connection.backup(target)
             target.close()
+            self._migrating("copied")
         # All in one: a command that reads meanwhile must not meet a schema half-way.
         with self.transaction():
             for statements in MIGRATIONS[version:]:
                 for statement in statements:
                     self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+            if version:
+                self._migrating("applied")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ import ctypes
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -31,7 +31,14 @@ def entries_of(files: Sequence[tuple[str, str]]) -> list[str]:
     return list(found)
 
 
-def move_entries(source: Path, base: str, entries: Sequence[str], trash_name: str) -> None:
+def move_entries(
+    source: Path,
+    base: str,
+    entries: Sequence[str],
+    trash_name: str,
+    *,
+    after_each: Callable[[], None] = lambda: None,
+) -> None:
     """Rename entries below ``source / base`` to the same paths below a folder of the trash."""
     try:
         with opened(source) as top:
@@ -39,16 +46,23 @@ def move_entries(source: Path, base: str, entries: Sequence[str], trash_name: st
                 os.mkdir(TRASH, 0o750, dir_fd=top)
             with opened(TRASH, top) as trash, suppress(FileExistsError):
                 os.mkdir(trash_name, 0o750, dir_fd=trash)
-            _rename_all(top, base, f"{TRASH}/{trash_name}", entries)
+            _rename_all(top, base, f"{TRASH}/{trash_name}", entries, after_each)
     except OSError as error:
         raise not_moved(error, entries[0], source) from error
 
 
-def bring_entries_back(source: Path, base: str, entries: Sequence[str], trash_name: str) -> None:
+def bring_entries_back(
+    source: Path,
+    base: str,
+    entries: Sequence[str],
+    trash_name: str,
+    *,
+    after_each: Callable[[], None] = lambda: None,
+) -> None:
     """The reverse of ``move_entries``; refuses when a place is taken, then moves nothing there."""
     try:
         with opened(source) as top:
-            _rename_all(top, f"{TRASH}/{trash_name}", base, entries)
+            _rename_all(top, f"{TRASH}/{trash_name}", base, entries, after_each)
             with opened(TRASH, top) as trash:
                 with opened(trash_name, trash) as batch:
                     left = remove_folders(batch, "")
@@ -95,7 +109,13 @@ def rename_to_free_name(name: str, before: int, after: int) -> None:
     os.rename(name, name, src_dir_fd=before, dst_dir_fd=after)
 
 
-def _rename_all(top: int, above_from: str, above_to: str, entries: Sequence[str]) -> None:
+def _rename_all(
+    top: int,
+    above_from: str,
+    above_to: str,
+    entries: Sequence[str],
+    after_each: Callable[[], None],
+) -> None:
     for entry in entries:
         parent, _, name = entry.rpartition("/")
         with (
@@ -125,6 +145,7 @@ def _rename_all(top: int, above_from: str, above_to: str, entries: Sequence[str]
                 ) from error
             os.fsync(after)
             os.fsync(before)
+        after_each()
 
 
 def _joined(above: str, parent: str) -> list[str]:

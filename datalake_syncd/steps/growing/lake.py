@@ -6,6 +6,7 @@ import json
 import logging
 from typing import Any
 
+from datalake_syncd.adapters.failpoints import FailPoint, reach
 from datalake_syncd.core import manifest
 from datalake_syncd.core.durations import iso
 from datalake_syncd.core.errors import LakeUnavailable, NeedsPerson, Transient
@@ -236,6 +237,7 @@ def write_ready_marker(context: Context) -> None:
     if there is not None:
         context.lake.snapshot(name)
     context.lake.upload(name, f"{iso(context.now())}\n".encode(), "text/plain; charset=utf-8")
+    reach(FailPoint.READY_WRITTEN)
     context.log(
         logging.INFO,
         "ready.written",

@@ -80,7 +80,9 @@ def _move(context: Context, plan: PrunePlan) -> Answer:
     )  # fmt: skip
     reach(FailPoint.PRUNE_INTENDED)
     entries = _entries(context, plan.items)
-    units.move_entries(context.instrument.source, _base(context), entries, name)
+    units.move_entries(
+        context.instrument.source, _base(context), entries, name, after_each=_renamed
+    )
     reach(FailPoint.PRUNE_RENAMED)
     changed = trash.strangers(context.instrument.source, name, plan.items, renamed=True)
     if changed:
@@ -154,7 +156,7 @@ def _put_back(context: Context, why: str) -> list[str]:
     back: set[str] = set()
     if plan and trash.is_there(source, name, trash=True):
         back = {item.path for item in plan} - trash.missing(source, name, plan)
-        units.bring_entries_back(source, base, _entries(context, plan), name)
+        units.bring_entries_back(source, base, _entries(context, plan), name, after_each=_renamed)
         reach(FailPoint.PRUNE_BROUGHT_BACK)
     back |= units.in_place(source, base, plan)  # by an earlier try that was cut off
     context.ledger.runs.event(
@@ -232,6 +234,10 @@ def undo_units(service: Service, run: Run) -> str:
 
 def _unlinked(count: int) -> str:
     return f"; {count} were unlinked already: fetch them with `restore`" if count else ""
+
+
+def _renamed() -> None:
+    reach(FailPoint.ENTRY_RENAMED)
 
 
 def _entries(context: Context, plan: list[PlanItem] | tuple[PlanItem, ...]) -> list[str]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from datalake_syncd.adapters import run_logs
+from datalake_syncd.adapters.failpoints import FailPoint, reach
 from datalake_syncd.adapters.ledger import DaemonState, Ledger, Letter, Run
 from datalake_syncd.config import Config, Mail
 from datalake_syncd.core import incidents
@@ -61,6 +62,7 @@ def queue_news(ledger: Ledger, config: Config, mail: Mail, now: float, *, at_onc
     ]
     if letters:
         room.post(letters, now, notes)
+        reach(FailPoint.MAIL_QUEUED)
     return len(letters)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 
+from datalake_syncd.adapters.failpoints import FailPoint, reach
 from datalake_syncd.adapters.ledger.mailroom import Waiting
 from datalake_syncd.adapters.mail import (
     CONTENT,
@@ -102,6 +103,7 @@ class Sender:
             letter = left[0]
             try:
                 done = open_.send(sender_of(mail), letter.recipients, letter.message)
+                reach(FailPoint.MAIL_TAKEN)
             except MailFailed as error:
                 if error.step != CONTENT:
                     raise

@@ -142,6 +142,7 @@ def _upload(context: Context, sheet: Sheet, content: bytes, md5: str) -> Blob:
             return there
     if there is not None:
         snapshot = context.lake.snapshot(name)
+        reach(FailPoint.EARLIER_SHEET_KEPT)
         context.log(
             logging.INFO,
             "lake.snapshot",
