@@ -24,7 +24,9 @@ class Child(subprocess.Popen[bytes]):
             return self.wait()
 
 
-def start(argv: list[str], log: Path, *, dies_with_us: signal.Signals) -> Child:
+def start(
+    argv: list[str], log: Path, *, dies_with_us: signal.Signals, cwd: Path | None = None
+) -> Child:
     """Start a program that writes to ``log`` and gets ``dies_with_us`` when the demo is killed.
 
     A session of its own keeps Ctrl-C in the terminal from reaching it: it is ended in order.
@@ -38,4 +40,5 @@ def start(argv: list[str], log: Path, *, dies_with_us: signal.Signals) -> Child:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            cwd=cwd,
         )

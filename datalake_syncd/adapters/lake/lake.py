@@ -14,6 +14,7 @@ from datalake_syncd.adapters.lake.credentials import (
     environment,
 )
 from datalake_syncd.adapters.lake.faults import container_missing, storage_code, told
+from datalake_syncd.adapters.lake.listing import pages
 from datalake_syncd.adapters.lake.reading import Hashed, Reading, bare_etag
 from datalake_syncd.core.access import LakeAccess, LakeSecret
 from datalake_syncd.core.errors import LakeUnavailable, NeedsPerson
@@ -57,15 +58,13 @@ class Lake:
         """All committed blobs whose names begin with ``prefix``, page by page, sorted by name."""
         what = f"listing {escape(prefix) or 'the container'}"
         with self._told(what):
-            found = self._client().list_blobs(name_starts_with=prefix, results_per_page=PAGE)
-            pages = found.by_page()
+            found = pages(self._client(), prefix, PAGE)
         while True:
             with self._told(what):
-                page = next(pages, None)
-                blobs = None if page is None else [_blob(one) for one in page]
-            if blobs is None:
+                page = next(found, None)
+            if page is None:
                 return
-            yield blobs
+            yield page
 
     def list_top(self, prefix: str = "") -> tuple[str, ...]:
         """Full names of the blobs directly below ``prefix`` (which ends with ``/`` or is "")."""

@@ -1,0 +1,1 @@
+"""How a run gets from the disk to the lake; each module has a ``carry``."""
