@@ -21,6 +21,7 @@ from datalake_syncd.steps.mail.attendant import MailAttendant
 from datalake_syncd.steps.on_event import EventHook
 from datalake_syncd.steps.page.sampling import Sampler
 from datalake_syncd.steps.page.serving import PageServer
+from datalake_syncd.steps.scrub.attendant import Scrubber
 from datalake_syncd.steps.service import Service
 
 
@@ -47,6 +48,7 @@ ATTENDANTS: tuple[Callable[[Service], Attendant], ...] = (
     LogCopyWatch,
     Sampler,
     PageServer,
+    Scrubber,
 )
 
 

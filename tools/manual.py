@@ -22,7 +22,8 @@ from pydantic.fields import FieldInfo
 
 from datalake_syncd import __version__
 from datalake_syncd.cli.program import CONFIG, CONFIG_VARIABLE, program
-from datalake_syncd.config.schema import Config, Instrument, Prune, Table
+from datalake_syncd.config.base import Table
+from datalake_syncd.config.schema import Config, Instrument, Prune
 from datalake_syncd.config.show import toml_value
 
 NAME = "datalake-syncd"

@@ -38,6 +38,8 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("hold", "ask", "Forbid transfer and pruning of a run.", "hold"),
     Entry("release", "ask", "Lift a hold, or let a blocked run go on.", "release"),
     Entry("verify", "verify", "Check a published run against the lake now.", "command_line"),
+    Entry("scrub", "scrub", "Read published runs back from the lake; tells what is not as it was.",
+          "command_line"),
     Entry("prune", "prune", "Free the local disk of proven runs; --dry-run shows what would go."),
     Entry("undo", "ask", "Bring a pruned run back from the trash.", "undo"),
     Entry("restore", "restore", "Fetch a run from the lake and check every MD5."),

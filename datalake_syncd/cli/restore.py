@@ -5,11 +5,12 @@ from __future__ import annotations
 import shlex
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from datalake_syncd.cli.exits import ATTENTION, FINE
-from datalake_syncd.cli.manifest_in_lake import Published, locate, read_published
+from datalake_syncd.cli.manifest_in_lake import locate
 from datalake_syncd.cli.places import read_settings, reading_if_there
 from datalake_syncd.cli.request import load_config
 from datalake_syncd.cli.restore_files import (
@@ -29,6 +30,9 @@ from datalake_syncd.core.errors import NeedsPerson, SyncdError
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.wording import counted
 
+if TYPE_CHECKING:
+    from datalake_syncd.steps.published import Published
+
 _NAMED = 20
 
 
@@ -43,6 +47,7 @@ def command(path: Path, run: str, folder: Path) -> int:
     also works without a ledger; RUN must be INSTRUMENT/NAME then. Ends with 1 when a file is
     missing or has other bytes in the lake: everything else is fetched all the same.
     """
+    from datalake_syncd.steps.published import read_published
     from datalake_syncd.steps.service import bring_into_force
 
     settings, config = read_settings(path), load_config(path)

@@ -18,8 +18,8 @@ from datalake_syncd.core.names import escape
 
 if TYPE_CHECKING:
     from datalake_syncd.adapters.lake import Lake
-    from datalake_syncd.cli.manifest_in_lake import Published
     from datalake_syncd.core.model import Blob
+    from datalake_syncd.steps.published import Published
 
 #: What was not finished, or came with other bytes, keeps this ending.
 PART = ".datalake-syncd-part"

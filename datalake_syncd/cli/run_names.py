@@ -90,6 +90,11 @@ def _names(path: Path, given: str) -> list[str]:
         return ledger.runs.names() + keys
 
 
+def runs_argument() -> Callable[[_Function], _Function]:
+    """The argument RUN of a command that takes any number of them, with completion."""
+    return click.argument("runs", metavar="[RUN]...", nargs=-1, shell_complete=_complete)
+
+
 def run_argument(*, required: bool = True) -> Callable[[_Function], _Function]:
     """The argument RUN of a command, with completion."""
     return click.argument("run", metavar="RUN", required=required, shell_complete=_complete)

@@ -66,6 +66,7 @@ def _parts(report: Report, width: int, *, everything: bool) -> Iterator[Renderab
     rest = len(report.finished(everything=True)) - len(finished)
     if rest:
         yield Text(f"and {counted(rest, 'older run')}: status --all", style="dim")
+    yield from _scrub(report)
 
 
 def _service(report: Report) -> Iterator[RenderableType]:
@@ -86,6 +87,16 @@ def _service(report: Report) -> Iterator[RenderableType]:
         yield Text("The changed configuration was refused, the old one is in force:", style="red")
         for line in report.config_refused.splitlines():
             yield _indented(escape_once(line))
+
+
+def _scrub(report: Report) -> Iterator[RenderableType]:
+    last = report.scrub
+    if last is not None:
+        told = f"Last scrub {ago(last.ended, report.now)}: {counted(last.files, 'file')} of "
+        told += f"{counted(last.runs, 'run')} read back ({format_bytes(last.bytes)}), "
+        told += f"{last.wrong:,} not as published." if last.wrong else "all as published."
+        yield ""
+        yield Text(told, style="red" if last.wrong else "dim")
 
 
 def _instruments(report: Report, width: int) -> Table:

@@ -24,7 +24,7 @@ from datalake_syncd.core.wording import command, counted
 if TYPE_CHECKING:
     from datalake_syncd.adapters.lake import Lake
     from datalake_syncd.adapters.ledger import Ledger
-    from datalake_syncd.cli.manifest_in_lake import Place
+    from datalake_syncd.steps.published import Place
 
 _NAMED = 20
 _NEEDED = {"auto": Proof.CHECKED, "read-back": Proof.READ_BACK, "claimed": Proof.CLAIMED}

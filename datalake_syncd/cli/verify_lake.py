@@ -12,19 +12,24 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from datalake_syncd.cli.manifest_in_lake import Place, Published, read_published
 from datalake_syncd.core import manifest
 from datalake_syncd.core.manifest import Verdict, judge
 from datalake_syncd.core.model import Blob, FileStat, ManifestFile, Proof
-from datalake_syncd.core.sheets import ATTACHED
-from datalake_syncd.steps.overview.report import delivered
+from datalake_syncd.steps.published import (
+    Place,
+    Published,
+    expected_files,
+    is_known,
+    other_list,
+    read_and_hash,
+    read_published,
+)
 
 if TYPE_CHECKING:
     from datalake_syncd.adapters.lake import Hashed, Lake
-    from datalake_syncd.adapters.ledger import Ledger, Run
+    from datalake_syncd.adapters.ledger import Ledger
 
 _READERS = 4
 
@@ -87,13 +92,11 @@ def check(
     prefix = f"{place.prefix}/"
     blobs = {blob.name: blob for page in lake.list(prefix) for blob in page}
     run = place.run
-    known = ledger is not None and run is not None and delivered(run) and run.files > 0
     expected: Iterator[ManifestFile]
-    if known and ledger is not None and run is not None and ledger.files.totals(run.id)[0]:
+    if ledger is not None and run is not None and is_known(ledger, run):
         finding = Finding(place.prefix, "ledger", proof)
-        expected = _from_ledger(ledger, run)
-        if run.manifest_digest not in (None, _lines_digest(published)):
-            finding.trouble.append("NAME.md5 in the lake lists other files than the ledger does")
+        expected = expected_files(ledger, run)
+        finding.trouble.extend(other_list(run, _lines_digest(published)))
     else:
         finding = Finding(place.prefix, "NAME.md5 in the lake", Proof.CLAIMED)
         expected = _from_manifest(published, prefix, blobs)
@@ -107,19 +110,6 @@ def check(
     extra = {name.removeprefix(prefix) for name in blobs} - {ready}
     finding.extra.extend(sorted(extra))
     return finding
-
-
-def _from_ledger(ledger: Ledger, run: Run) -> Iterator[ManifestFile]:
-    sheet = run.sheet
-    for file in chain.from_iterable(ledger.files.pages(run.id)):
-        # The instrument's own, equal sheet has a row too; the attached one counts.
-        if sheet is None or file.lake_path != ATTACHED:
-            yield file
-    if sheet is not None:
-        stat = FileStat(int(sheet["size"]), 0, 0, 0, 0)
-        yield ManifestFile(
-            ATTACHED, ATTACHED, stat, sheet["md5"], Proof.CHECKED, proof_etag=sheet["etag"]
-        )
 
 
 def _from_manifest(
@@ -169,12 +159,9 @@ def _read_back(
     reading.on_total(sum(blob.size for _, blob in to_read))
 
     def read(file: ManifestFile, blob: Blob) -> tuple[ManifestFile, Hashed | None]:
-        seen = None
-        # Twice before the blob is called wrong: the flip may have happened on the way here.
-        for _ in range(2):
-            seen = lake.hash(blob.name, on_bytes=reading.on_bytes, should_stop=reading.stop.is_set)
-            if seen is None or (seen.md5, seen.size) == (file.md5, file.stat.size):
-                break
+        expected = (file.md5 or "", file.stat.size)
+        stop = reading.stop.is_set
+        seen = read_and_hash(lake, blob.name, expected, reading.on_bytes, stop)
         return file, seen
 
     with ThreadPoolExecutor(_READERS, thread_name_prefix="read-back") as readers:

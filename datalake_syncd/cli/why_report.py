@@ -15,6 +15,7 @@ from datalake_syncd.adapters.ledger import (
     InstrumentRow,
     Ledger,
     Run,
+    ScrubState,
     daemon_state,
 )
 from datalake_syncd.cli.places import Settings
@@ -53,6 +54,7 @@ class Why:
     history: tuple[Event, ...]
     trash_until: float | None
     near_sheets: tuple[str, ...]
+    scrub: ScrubState | None
     document: dict[str, Any]
 
 
@@ -83,6 +85,7 @@ def explain(settings: Settings, ledger: Ledger, run: Run, now: float, events: in
         history=tuple(ledger.runs.history(run.id, events)),
         trash_until=run.pruned_at + trash if run.pruned_at and run.trash else None,
         near_sheets=_near_sheets(ledger, run),
+        scrub=None if run.lake is None else ledger.scrubs.state(run.lake, run.prefix),
         document={},
     )
     why.document.update(_document(why, ledger))
@@ -267,6 +270,7 @@ def _document(why: Why, ledger: Ledger) -> dict[str, Any]:
         "pending": [
             {"unit": unit, "reason": reason} for unit, reason in run.observed.get("pending") or ()
         ],
+        "scrub": None if why.scrub is None else _scrub_document(why.scrub),
         "sheet": run.sheet,
         "near_sheets": list(why.near_sheets),
         "trash": run.trash,
@@ -286,4 +290,13 @@ def _document(why: Why, ledger: Ledger) -> dict[str, Any]:
             }
             for event in why.history
         ],
+    }
+
+
+def _scrub_document(state: ScrubState) -> dict[str, Any]:
+    return {
+        "at": iso_or_none(state.at),
+        "found": state.found,
+        "files_read": state.files_read,
+        "oldest": iso_or_none(state.oldest),
     }

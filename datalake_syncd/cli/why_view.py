@@ -23,6 +23,8 @@ from datalake_syncd.steps.overview.sentence import DOING, doing
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from datalake_syncd.adapters.ledger import ScrubState
+
 
 def view(why: Why) -> Group:
     """The whole page."""
@@ -115,7 +117,16 @@ def _figures(why: Why) -> str:
         parts.append(f"published {moment(run.published_at)}")
     if run.pruned_at is not None:
         parts.append(f"pruned {moment(run.pruned_at)}")
+    if why.scrub is not None and why.scrub.files_read:
+        parts.append(_scrubbed(why.scrub, run.files))
     return "; ".join(parts)
+
+
+def _scrubbed(state: ScrubState, files: int) -> str:
+    """When it was last read back from the lake, and with what result."""
+    found = "NOT as published" if state.found is not None else "as published"
+    last = "not to its end yet" if state.at is None else f"{moment(state.at)}: {found}"
+    return f"scrubbed {last} ({state.files_read:,} of {counted(files, 'file')} so far)"
 
 
 #: What a fact is called, in the order in which the facts are told.

@@ -13,6 +13,7 @@ from datalake_syncd.config.schema import (
     Prune,
     Web,
 )
+from datalake_syncd.config.scrub import Scrub
 from datalake_syncd.config.secrets import Secret, SecretUnusable, known_secrets, read_secret
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Mail",
     "Origin",
     "Prune",
+    "Scrub",
     "Secret",
     "SecretUnusable",
     "Web",

@@ -12,6 +12,7 @@ from typing import Any, cast
 from pydantic_core import PydanticCustomError
 
 from datalake_syncd.config import check, grammar
+from datalake_syncd.config.base import Table
 from datalake_syncd.config.check import FilesystemType
 from datalake_syncd.config.faults import ConfigErrors, Fault, shown, sort_of
 from datalake_syncd.config.lines import KeyPath, Lines
@@ -23,9 +24,9 @@ from datalake_syncd.config.schema import (
     Lake,
     Log,
     Mail,
-    Table,
     Web,
 )
+from datalake_syncd.config.scrub import Scrub
 from datalake_syncd.config.tables import Draft, unknown_key
 from datalake_syncd.core.durations import duration_text
 from datalake_syncd.core.kinds import KINDS, Kind
@@ -126,6 +127,7 @@ class _Tables:
         self.log = Draft(Log, raw.get("log", {}), ("log",))
         self.mail = Draft(Mail, _with_port(raw["mail"]), ("mail",)) if "mail" in raw else None
         self.web = Draft(Web, raw["web"], ("web",)) if "web" in raw else None
+        self.scrub = Draft(Scrub, raw["scrub"], ("scrub",)) if "scrub" in raw else None
         self.instruments: dict[str, Draft[Instrument]] = {}
         instruments = raw.get("instruments", {})
         if not isinstance(instruments, dict) or not instruments:
@@ -150,6 +152,7 @@ class _Tables:
             self.log,
             self.mail,
             self.web,
+            self.scrub,
             *self.instruments.values(),
         ]
         for draft in drafts:
@@ -165,6 +168,7 @@ class _Tables:
             log=cast("Log", self.log.model),
             mail=self.mail.model if self.mail else None,
             web=self.web.model if self.web else None,
+            scrub=self.scrub.model if self.scrub else None,
             instruments={
                 name: cast("Instrument", draft.model) for name, draft in self.instruments.items()
             },

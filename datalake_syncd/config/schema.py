@@ -10,10 +10,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from datalake_syncd.config import values
+from datalake_syncd.config.base import Table
 from datalake_syncd.config.grammar import split_listen
+from datalake_syncd.config.scrub import Scrub
 from datalake_syncd.core.durations import DAY, HOUR, MINUTE
 
 Auth = Literal[
@@ -24,12 +26,6 @@ Auth = Literal[
     "sas",
     "connection-string",
 ]
-
-
-class Table(BaseModel):
-    """A table of the file: unknown keys are faults, values never change, types are exact."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Lake(Table):
@@ -303,4 +299,5 @@ class Config(Table):
     log: Log = Field(default_factory=Log)
     mail: Mail | None = None
     web: Web | None = None
+    scrub: Scrub | None = None
     instruments: dict[str, Instrument]

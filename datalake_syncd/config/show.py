@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from datalake_syncd.config.base import Table
 from datalake_syncd.config.faults import dotted
 from datalake_syncd.config.lines import KeyPath
 from datalake_syncd.config.load import Loaded
-from datalake_syncd.config.schema import Table
 from datalake_syncd.core.durations import duration_text
 from datalake_syncd.core.names import escape_once
+from datalake_syncd.core.sizes import share_text, size_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,12 @@ def toml_value(name: str, value: object) -> str:
             return str(value).lower()
         case float() if name in DURATION_KEYS:
             return f'"{duration_text(value)}"'
+        case float() if name == "sample":
+            return f'"{share_text(value)}"'
         case float():
             return format(value, ".12g")
+        case int() if name == "budget":
+            return f'"{size_text(value)}"'
         case int():
             return str(value)
         case tuple() | list():
@@ -78,6 +83,8 @@ DURATION_KEYS = frozenset(
         "max_silence",
         "keep",
         "trash",
+        "every",
+        "older_than",
     }
 )
 """Keys whose floats are seconds and are written with a unit."""

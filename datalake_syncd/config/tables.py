@@ -10,9 +10,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from datalake_syncd.config.base import Table
 from datalake_syncd.config.faults import Fault, did_you_mean, shown, sort_of
 from datalake_syncd.config.lines import KeyPath
-from datalake_syncd.config.schema import Config, Instrument, Prune, Table
+from datalake_syncd.config.schema import Config, Instrument, Prune
 
 Model = TypeVar("Model", bound=Table)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from pydantic.fields import FieldInfo
 
+from datalake_syncd.config.base import Table
 from datalake_syncd.config.schema import (
     Azcopy,
     Daemon,
@@ -15,9 +16,9 @@ from datalake_syncd.config.schema import (
     Log,
     Mail,
     Prune,
-    Table,
     Web,
 )
+from datalake_syncd.config.scrub import Scrub
 from datalake_syncd.config.show import toml_value
 
 _WIDTH = 98
@@ -25,10 +26,10 @@ _WIDTH = 98
 _HEAD = """\
 # Configuration of datalake-syncd.
 #
-# Durations are "90s", "15m", "1h", "14d". A key that is commented out (#key = value) shows its
-# default, or an example where there is no default. An unknown key or a wrong value is refused:
-# try the file with `datalake-syncd config check`, see what is in force with `config show`.
-# A running service takes a changed file up with `kill -HUP PID`.
+# Durations are "90s", "15m", "1h", "14d", sizes "500MB", "50GB". A key that is commented out
+# (#key = value) shows its default, or an example where there is no default. An unknown key or a
+# wrong value is refused: try the file with `datalake-syncd config check`, see what is in force
+# with `config show`. A running service takes a changed file up with `kill -HUP PID`.
 # Secrets are never in this file.
 """
 
@@ -46,6 +47,7 @@ def starting_file() -> str:
         *_table("[log]", Log),
         *_table("[mail]", Mail, optional=True),
         *_table("[web]", Web, optional=True),
+        *_table("[scrub]", Scrub, optional=True),
         *_table("[instruments.nextseq]", Instrument),
         *_table("[instruments.nextseq.prune]", Prune),
     ]

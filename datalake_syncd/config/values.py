@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 from datalake_syncd.config import grammar
 from datalake_syncd.core.durations import ACCEPTED as DURATIONS
 from datalake_syncd.core.durations import parse_duration
+from datalake_syncd.core.sizes import SHARES, SIZES, parse_share, parse_size
 
 
 def _seconds(value: Any, info: ValidationInfo) -> float:
@@ -28,6 +29,28 @@ def _positive(value: float) -> float:
     if value <= 0:
         raise grammar.refuse(f"longer than 0; {DURATIONS}")
     return value
+
+
+def _bytes(value: Any, info: ValidationInfo) -> int:
+    if isinstance(value, str):
+        try:
+            return parse_size(value)
+        except ValueError:
+            raise grammar.refuse(SIZES) from None
+    if info.context is None and type(value) is int:
+        return value
+    raise grammar.refuse(SIZES)
+
+
+def _share(value: Any, info: ValidationInfo) -> float:
+    if isinstance(value, str):
+        try:
+            return parse_share(value)
+        except ValueError:
+            raise grammar.refuse(SHARES) from None
+    if info.context is None and isinstance(value, float):
+        return value
+    raise grammar.refuse(SHARES)
 
 
 def _path(value: Any) -> Path:
@@ -69,6 +92,10 @@ def _command(value: str) -> str:
 
 Duration = Annotated[float, BeforeValidator(_seconds)]
 PositiveDuration = Annotated[float, BeforeValidator(_seconds), AfterValidator(_positive)]
+
+Size = Annotated[int, BeforeValidator(_bytes)]
+#: A part of one, written as a percentage.
+Share = Annotated[float, BeforeValidator(_share)]
 
 Text = Annotated[str, AfterValidator(_one_line)]
 Command = Annotated[str, AfterValidator(_command)]

@@ -21,6 +21,7 @@ from datalake_syncd.steps.growth_probe import is_silent
 from datalake_syncd.steps.pruning.emptying import check_source
 from datalake_syncd.steps.renamed import RENAMED
 from datalake_syncd.steps.returned import KEPT
+from datalake_syncd.steps.scrub.telling import scrub_key
 from datalake_syncd.steps.service import Service
 from datalake_syncd.steps.sighting import ASKED, RETURNED
 
@@ -31,9 +32,11 @@ def retry(service: Service, run: Run, _argument: str | None) -> str:
         raise _refuse(run, f"is held: {run.hold_reason}", "release it: datalake-syncd release")
     if run.status is Status.RUNNING:
         return f"{run.key} is being worked on right now"
-    if run.status is Status.FINISHED:
+    if run.status is Status.FINISHED and not _scrub_found(service, run):
         raise _refuse(run, "is finished; there is nothing to retry", "see: datalake-syncd why")
     done = Step.SIGHTED if _settles_again(service, run) else run.done
+    if run.status is Status.FINISHED:
+        done = Step.SETTLE  # the lake is compared with the disk, and what it lacks is sent
     looked_at = done is Step.SIGHTED
     service.ledger.runs.move(
         run,
@@ -48,6 +51,13 @@ def retry(service: Service, run: Run, _argument: str | None) -> str:
     )
     service.health.ask_again()
     return f"{run.key} is tried again after step '{done}'"
+
+
+def _scrub_found(service: Service, run: Run) -> bool:
+    """The lake lost something of a published run that is still on the disk: it is sent again."""
+    if run.done is not Step.PUBLISH or run.pruned_at is not None:
+        return False
+    return any(one.key == scrub_key(run.key) for one in service.ledger.desk.troubles())
 
 
 def _settles_again(service: Service, run: Run) -> bool:

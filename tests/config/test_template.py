@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from datalake_syncd.config import Config, load, load_text
 from datalake_syncd.config.schema import Instrument, Prune
+from datalake_syncd.config.scrub import Scrub
 from datalake_syncd.config.show import DURATION_KEYS
 from datalake_syncd.config.template import starting_file
 
@@ -60,7 +61,7 @@ def test_the_example_explains_every_key() -> None:
     expected = {name for model in tables - {Config} for name in model.model_fields} - {"prune"}
     assert keys == expected
     assert headers == {
-        *("[lake]", "[daemon]", "[azcopy]", "[log]", "[mail]", "[web]"),
+        *("[lake]", "[daemon]", "[azcopy]", "[log]", "[mail]", "[web]", "[scrub]"),
         *("[instruments.nextseq]", "[instruments.nextseq.prune]"),
     }
     assert max(map(len, lines)) <= 100
@@ -71,6 +72,8 @@ def test_all_that_is_commented_out_can_be_taken_in() -> None:
     config = load_text(text, Path("x"), {}).config
     assert config.mail is not None
     assert config.web is not None
+    assert config.scrub is not None
+    assert config.scrub == Scrub(), "what is shown is the default"
 
 
 def test_what_is_commented_out_with_a_default_is_the_default() -> None:
@@ -93,4 +96,4 @@ def test_every_key_is_described(model: type[BaseModel]) -> None:
         assert not (field.is_required() or optional) or field.examples, name
         # A float is a duration, and shown with its unit, unless it is known not to be one.
         if float in {field.annotation, *get_args(field.annotation)}:
-            assert (name in DURATION_KEYS) != (name == "cap_mbps"), name
+            assert (name in DURATION_KEYS) != (name in ("cap_mbps", "sample")), name

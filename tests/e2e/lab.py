@@ -91,7 +91,7 @@ class Lab:
         text = []
         for table, lines in defaults.items():
             text += [f"[{table}]", *_merged(lines, self.settings.get(table, []))]
-        for table in sorted({"mail", "web"} & self.settings.keys()):
+        for table in sorted({"mail", "web", "scrub"} & self.settings.keys()):
             text += [f"[{table}]", *self.settings[table]]
         for name, kind in self.kinds.items():
             lines = [

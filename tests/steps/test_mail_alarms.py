@@ -19,6 +19,7 @@ STANDING = {
     "azcopy.unusable": "azcopy",
     "hook.unusable": "on_event",
     "loop.hangs": "hang",
+    "scrub.found": "scrub",
     "credential.expires": "expiry",
     "web.unavailable": "web",
 }

@@ -35,6 +35,8 @@ from datalake_syncd.adapters.ledger.remembered import RememberedRuns
 from datalake_syncd.adapters.ledger.rows import Event, Run
 from datalake_syncd.adapters.ledger.runs import Runs, StaleTransition
 from datalake_syncd.adapters.ledger.samples import Samples
+from datalake_syncd.adapters.ledger.scrub_list import ScrubList, Wanted
+from datalake_syncd.adapters.ledger.scrubs import Scrubbed, Scrubs, ScrubState
 from datalake_syncd.adapters.ledger.waiting import Waiting
 from datalake_syncd.core.errors import SourceChanged
 from datalake_syncd.core.model import Oddity
@@ -56,8 +58,12 @@ __all__ = [
     "Progress",
     "Request",
     "Run",
+    "ScrubList",
+    "ScrubState",
+    "Scrubbed",
     "StaleTransition",
     "Trouble",
+    "Wanted",
     "daemon_state",
 ]
 
@@ -89,6 +95,7 @@ class Ledger:
         self.waiting = Waiting(self.database)
         self.mailroom = Mailroom(self.database)
         self.samples = Samples(self.database)
+        self.scrubs = Scrubs(self.database)
         self.happenings = Happenings(self.database)
 
     def intend_prune(

@@ -113,6 +113,15 @@ class Files(Looks):
                 (etag, run_id, path),
             )
 
+    def mark_bad_at(self, run_id: int, lake_path: str, md5: str, etag: str) -> None:
+        """As `mark_bad`, for what lies there in the lake, if this MD5 is still the right one."""
+        row = self._db.row(
+            "SELECT path FROM files WHERE run_id=? AND lake_path=? AND md5=?",
+            (run_id, lake_path, md5),
+        )
+        if row is not None:
+            self.mark_bad(run_id, row["path"], etag)
+
     def rename_in_lake(
         self,
         run_id: int,

@@ -271,5 +271,32 @@ _AT_HOME = (
     """,
 )
 
+# What was read back from the lake since it was published, file by file.
+_SCRUBS = (
+    """
+    CREATE TABLE scrubs (
+        id INTEGER PRIMARY KEY,
+        lake TEXT NOT NULL,
+        prefix TEXT NOT NULL,
+        pass TEXT,
+        at REAL,
+        files INTEGER NOT NULL DEFAULT 0,
+        bytes INTEGER NOT NULL DEFAULT 0,
+        found TEXT,
+        UNIQUE (lake, prefix)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE scrubbed (
+        scrub_id INTEGER NOT NULL REFERENCES scrubs (id),
+        path TEXT NOT NULL,
+        md5 TEXT NOT NULL,
+        at REAL NOT NULL,
+        found TEXT,
+        PRIMARY KEY (scrub_id, path)
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+
 #: ``PRAGMA user_version`` after the n-th entry is n.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _GROWING, _AT_HOME)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _GROWING, _AT_HOME, _SCRUBS)

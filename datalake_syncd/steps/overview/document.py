@@ -9,6 +9,7 @@ from datalake_syncd.adapters.ledger import InstrumentRow, Progress, Run
 from datalake_syncd.core.model import Status
 from datalake_syncd.core.wording import iso_or_none
 from datalake_syncd.steps.overview.report import Report
+from datalake_syncd.steps.scrub.notes import Pass
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -38,8 +39,15 @@ def document(report: Report) -> dict[str, Any]:
             "config_refused": report.config_refused,
         },
         "troubles": [{**asdict(one), "since": iso_or_none(one.since)} for one in report.troubles],
+        "scrub": None if report.scrub is None else scrub_document(report.scrub),
         "needs_attention": report.needs_attention,
     }
+
+
+def scrub_document(one: Pass) -> dict[str, Any]:
+    """The last scrub of all runs for programs."""
+    times = {"began": iso_or_none(one.began), "ended": iso_or_none(one.ended)}
+    return {**asdict(one), **times}
 
 
 def instrument_document(one: InstrumentRow, runs: int) -> dict[str, Any]:

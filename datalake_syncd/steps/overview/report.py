@@ -18,6 +18,7 @@ from datalake_syncd.adapters.ledger import (
 from datalake_syncd.core.backoff import ALARM_AFTER
 from datalake_syncd.core.durations import DAY, HOUR
 from datalake_syncd.core.model import Status, Step
+from datalake_syncd.steps.scrub.notes import Pass, last_pass
 
 #: Notes that the daemon leaves in the ledger about itself (`Desk.put`).
 UPLOADS_PAUSED = "uploads_paused"
@@ -47,6 +48,8 @@ class Report:
     stale: dict[int, Event]
     #: Instruments that have published nothing for too long: (what was told, what to do).
     silent: dict[str, tuple[str, str]]
+    #: The last scrub of all runs.
+    scrub: Pass | None
 
     @property
     def blocked(self) -> list[Run]:
@@ -160,6 +163,7 @@ def read_report(
         progress=ledger.desk.progress(),
         stale=dict(_stale(ledger, runs)),
         silent=dict(_silent(ledger, instruments)),
+        scrub=last_pass(ledger),
     )
 
 

@@ -106,7 +106,7 @@ def _service(look: Look) -> Iterator[Metric]:
     standing = Counter(one.key.partition("/")[0] for one in look.problems)
     problems = _gauge("problems", "What needs a person now, by what it is about.", "about")
     for about in sorted(
-        {"run", "stale", "source", "silent", "lake", "configuration"} | {*standing}
+        {"run", "stale", "source", "silent", "lake", "configuration", "scrub"} | {*standing}
     ):
         problems.add_sample(problems.name, {"about": about}, standing[about])
     yield problems
@@ -130,6 +130,14 @@ def _service(look: Look) -> Iterator[Metric]:
         "When the login to the lake ends, where that is known.",
         look.credential_expires,
     )
+    if report.scrub is not None:
+        for name, text, value in (
+            ("timestamp_seconds", "When a scrub of all runs last came to its end.", "ended"),
+            ("files", "Files that the last scrub of all runs read back.", "files"),
+            ("bytes", "Bytes that the last scrub of all runs read back.", "bytes"),
+            ("wrong_runs", "Runs that it found to be not as they were published.", "wrong"),
+        ):
+            yield from _single(f"last_scrub_{name}", text, getattr(report.scrub, value))
     for name, text, part in (
         ("filesystem_free_bytes", "Free space that the service may use.", 0),
         ("filesystem_size_bytes", "Size of the file system.", 1),
