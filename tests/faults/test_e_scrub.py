@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -219,6 +220,37 @@ def test_e20_the_daemon_scrubs_on_its_schedule_within_its_budget(
     assert status["scrub"]["wrong"] == 1
     assert status["scrub"]["runs"] == 2
     assert "1 not as published" in lab.call("status", expect=1).stdout
+
+
+def rot(lab: Lab, data: bytes) -> None:
+    """Flip a bit of a blob where the emulator keeps it: same ETag, same MD5, other bytes."""
+    for extent in (lab.azurite.folder).rglob("*"):
+        if extent.is_file() and (at := extent.read_bytes().find(data)) >= 0:
+            with extent.open("r+b") as file:
+                file.seek(at)
+                file.write(bytes([data[0] ^ 1]))
+            return
+    raise AssertionError("the blob's bytes were not found below the emulator's folder")
+
+
+def test_e20_a_blob_that_rots_without_a_trace_frees_no_disk_once_a_scrub_saw_it(lab: Lab) -> None:
+    write(lab, miseq(1))
+    good = os.urandom(5000)
+    (lab.source() / MISEQ / "rots.bin").write_bytes(good)
+    lab.once()
+    etag = lab.blobs()[f"{PREFIX}/rots.bin"].etag
+    rot(lab, good)
+    assert lab.blobs()[f"{PREFIX}/rots.bin"].etag == etag
+    assert lab.read(f"{PREFIX}/rots.bin") != good
+    assert scrub(lab, expect=1)["runs"][0]["bytes"]["named"] == ["rots.bin"]
+    lab.configure(instruments__miseq__prune=PRUNED)
+    lab.once(expect=None)
+    lab.once(expect=None)
+    # Whatever became of the run here, its bytes are on the disk or proven in the lake.
+    here = (lab.source() / MISEQ / "rots.bin").exists()
+    assert here or lab.read(f"{PREFIX}/rots.bin") == good
+    assert lab.read(f"{PREFIX}/rots.bin") == good, "sent again before anything was freed"
+    assert scrub(lab, MISEQ, "--anew")["fine"]
 
 
 def test_without_a_ledger_the_lake_s_own_list_is_enough(lab: Lab, files: dict[str, bytes]) -> None:

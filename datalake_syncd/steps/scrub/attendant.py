@@ -76,7 +76,7 @@ class Scrubber:
             sample=scrub.sample,
             before=this.began - scrub.older_than,
             readers=1,
-            on_bytes=self._humbly,
+            on_bytes=self.read_on,
             should_stop=lambda: service.stopping.is_set() or self._changed(force),
             quietly=_step_back,
         )
@@ -114,7 +114,7 @@ class Scrubber:
             return False
         return (now.config.scrub, now.config.lake) != (force.config.scrub, force.config.lake)
 
-    def _humbly(self, count: int) -> None:
+    def read_on(self, count: int) -> None:
         """Called with every part that was read: waits while a run is being sent."""
         service, wait = self._service, count / BESIDE_UPLOADS
         while wait > 0 and self._sends() and not service.stopping.wait(min(wait, 1.0)):
