@@ -13,6 +13,10 @@ declare -A PACKAGES=(
     [promtool]=prometheus
     [rsync]=rsync
     [sshd]=openssh-server
+    [qemu-system-x86_64]=qemu-system-x86
+    [mkfs.ext4]=e2fsprogs
+    [docker-compose]=docker-compose
+    [dpkg-deb]=dpkg
 )
 
 missing=()
