@@ -187,8 +187,11 @@ uninstall() {
         "PREFIX and DESTDIR as they were for make install"
     if with_systemd; then
         for unit in datalake-syncd.service datalake-syncd-once.service datalake-syncd-once.timer; do
-            ! systemctl is-active --quiet "$unit" ||
-                die "$unit is running" "systemctl disable --now $unit"
+            # Not is-active: to that a pass that goes on and a first scan are no running service.
+            case $(systemctl show --property ActiveState --value "$unit") in
+                inactive | failed) ;;
+                *) die "$unit is running" "systemctl disable --now $unit" ;;
+            esac
             systemctl disable --quiet "$unit" 2>/dev/null || true
         done
     fi
