@@ -25,6 +25,7 @@ from datalake_syncd.session import configure_logs, load_config, opened
 from datalake_syncd.signs import Signs
 from datalake_syncd.steps import startup
 from datalake_syncd.steps.health import Health
+from datalake_syncd.steps.notes import CONFIG_REFUSED
 from datalake_syncd.steps.pulse import MAIN_WITHIN
 from datalake_syncd.steps.service import Service, bring_into_force
 from datalake_syncd.steps.stale import report_unwatched
@@ -166,7 +167,7 @@ class Daemon:
                     next_step="stop it and start it again",
                 )
         except SyncdError as error:
-            service.ledger.desk.put("config_refused", str(error))
+            service.ledger.desk.put(CONFIG_REFUSED, str(error))
             service.log(
                 logging.ERROR,
                 "config.refused",
@@ -178,7 +179,7 @@ class Daemon:
         configure_logs(new)  # it knows the new secrets too
         service.force = bring_into_force(new, service.pulse.beat)
         try:
-            service.ledger.desk.put("config_refused", None)
+            service.ledger.desk.put(CONFIG_REFUSED, None)
             startup.set_instruments(service)
         except LedgerFull:
             service.force = (
@@ -188,7 +189,7 @@ class Daemon:
         for name in list(self._watchers):
             if new.instruments.get(name) != old.instruments.get(name):
                 self._watchers.pop(name)[0].stop()
-                service.set_online(name, online=False)
+                service.forget_source(name)
         self._start_watchers()
         startup.wake_prunable(service)
         service.health.ask_again()

@@ -256,6 +256,8 @@ class Watcher:
 
     def _offline(self, known: InstrumentRow | None, error: SourceOffline) -> None:
         service = self._service
+        if self.stopping.is_set():
+            return  # what this name stands for by now is another watcher's to tell
         service.set_online(self._name, online=False)
         if known is None or known.online is not False or known.offline_reason != str(error):
             since = service.wall()
@@ -267,6 +269,8 @@ class Watcher:
             self._say(logging.WARNING, "source.offline", str(error), next_step=error.next_step)
 
     def _online(self, known: InstrumentRow | None, seen: source.SourceView) -> None:
+        if self.stopping.is_set():
+            return
         self._service.set_online(self._name, online=True)
         self.answered = True
         if known is not None and known.online is False:

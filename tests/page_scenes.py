@@ -9,8 +9,8 @@ from typing import Any
 from datalake_syncd.adapters.ledger import Ledger, Progress, Run, Trouble
 from datalake_syncd.core.durations import DAY, HOUR, MINUTE, iso
 from datalake_syncd.core.model import Outcome, Proof, Status, Step
-from datalake_syncd.steps.overview.report import CONFIG_REFUSED, UPLOADS_PAUSED
-from datalake_syncd.steps.page.looks import CARRIED, CREDENTIAL_EXPIRES, FREE, LAKE_BYTES, SIZE
+from datalake_syncd.steps.notes import CONFIG_REFUSED, CREDENTIAL_EXPIRES, UPLOADS_PAUSED
+from datalake_syncd.steps.page.looks import CARRIED, FREE, LAKE_BYTES, SIZE
 
 GIB = 1024.0**3
 #: What an instrument's software, or somebody who means harm, may call a folder.

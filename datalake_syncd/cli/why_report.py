@@ -27,8 +27,9 @@ from datalake_syncd.core.names import escape
 from datalake_syncd.core.pruning import PrunePolicy, PruneState
 from datalake_syncd.core.sheets import near_sheets_key
 from datalake_syncd.core.wording import ago, iso_or_none, moment
+from datalake_syncd.steps.notes import CONFIG_REFUSED, UPLOADS_PAUSED
 from datalake_syncd.steps.overview.document import run_document
-from datalake_syncd.steps.overview.report import CONFIG_REFUSED, UPLOADS_PAUSED, delivered
+from datalake_syncd.steps.overview.report import delivered
 
 #: So many files in doubt are named.
 NAMED = 20

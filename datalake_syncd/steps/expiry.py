@@ -11,12 +11,11 @@ from datalake_syncd.core.durations import DAY, HOUR, iso
 from datalake_syncd.core.errors import SyncdError
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.sas import sas_facts
+from datalake_syncd.steps.notes import CREDENTIAL_EXPIRES
 from datalake_syncd.steps.service import Service
 
 #: A person is told so long (seconds) before.
 AHEAD = 14 * DAY
-#: The note on the desk: the time as ISO 8601, none where it is not known.
-NOTE = "credential_expires"
 TROUBLE = "expiry"
 
 
@@ -98,8 +97,8 @@ class ExpiryWatch:
             return  # what can't be read is told by whoever needs it to log in
         desk = service.ledger.desk
         note = None if expiry.at is None else iso(expiry.at)
-        if desk.get(NOTE) != note:
-            desk.put(NOTE, note)
+        if desk.get(CREDENTIAL_EXPIRES) != note:
+            desk.put(CREDENTIAL_EXPIRES, note)
         now = service.wall()
         if not expiry.soon(now):
             if service.trouble_over(TROUBLE):

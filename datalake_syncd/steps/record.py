@@ -24,11 +24,10 @@ from datalake_syncd.core.errors import (
 from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.model import Gate, Status, Step
 from datalake_syncd.steps.context import Answer, Back, Done, Finished, Wait
+from datalake_syncd.steps.notes import UPLOADS_PAUSED
 from datalake_syncd.steps.service import Service
 
 _OFFLINE_AGAIN = 300.0
-#: Where the ledger keeps that all uploads are paused, for ``status``.
-PAUSED = "uploads_paused"
 
 
 class Recorder:
@@ -73,8 +72,8 @@ class Recorder:
         if self._step in ("transfer", "verify", "publish"):
             mended = self._service.health.accepted()
             # The note may be from before a restart, which forgot everything else.
-            if mended or self._service.ledger.desk.get(PAUSED) is not None:
-                self._service.ledger.desk.put(PAUSED, None)
+            if mended or self._service.ledger.desk.get(UPLOADS_PAUSED) is not None:
+                self._service.ledger.desk.put(UPLOADS_PAUSED, None)
                 self._service.log(
                     logging.INFO, "lake.accepts-again", "the lake takes our credentials again"
                 )
@@ -134,7 +133,9 @@ class Recorder:
     def _refused(self, error: AuthRefused) -> None:
         refusal = self._service.health.refused(self._service.monotonic())
         if refusal.alarm:
-            self._service.ledger.desk.put(PAUSED, f"since {iso(self._service.wall())}: {error}")
+            self._service.ledger.desk.put(
+                UPLOADS_PAUSED, f"since {iso(self._service.wall())}: {error}"
+            )
             self._service.log(
                 logging.ERROR,
                 "lake.refused",

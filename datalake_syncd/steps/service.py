@@ -142,6 +142,12 @@ class Service:
             else:
                 self._online.discard(instrument)
 
+    def forget_source(self, instrument: str) -> None:
+        """A new configuration took it away, or changed it: nothing is known of it yet."""
+        with self._lock:
+            self._asked.discard(instrument)
+            self._online.discard(instrument)
+
     def was_asked(self, instrument: str) -> bool:
         """Whether this process has looked at the source, and it answered or was offline."""
         with self._lock:

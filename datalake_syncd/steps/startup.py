@@ -13,8 +13,8 @@ from datalake_syncd.core.errors import SyncdError
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.steps import sighting
 from datalake_syncd.steps.growing.prune import put_back_unfinished
+from datalake_syncd.steps.notes import CONFIG_REFUSED, UPLOADS_PAUSED
 from datalake_syncd.steps.pruning.emptying import READ_ONLY
-from datalake_syncd.steps.record import PAUSED
 from datalake_syncd.steps.service import Service
 
 
@@ -31,9 +31,9 @@ def prepare(service: Service) -> None:
         tree.clear_private(folder)
     given_back = service.ledger.runs.give_back(service.wall())
     # What is in force was read just now. Whether the lake takes our login only a run can say.
-    service.ledger.desk.put("config_refused", None)
+    service.ledger.desk.put(CONFIG_REFUSED, None)
     if not any(map(_waits_for_lake, service.ledger.runs.all())):
-        service.ledger.desk.put(PAUSED, None)
+        service.ledger.desk.put(UPLOADS_PAUSED, None)
     set_instruments(service)
     put_back_unfinished(service)
     wake_prunable(service)

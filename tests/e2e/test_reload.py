@@ -136,3 +136,20 @@ def test_b1_a_reload_on_a_full_disk_is_taken_as_a_whole_once_there_is_room(here:
     assert here.watched() == here.configured() == set(daemon.service.config.instruments)
     assert here.watched() == {"nextseq"}
     assert [event for _, event in here.said].count("config.taken") == 1
+
+
+@pytest.mark.root
+def test_what_was_seen_of_a_source_is_not_said_of_another_one(here: Here) -> None:
+    """After a reload with another source the service is ready only when that one was looked at."""
+    lab, service = here.lab, here.daemon.service
+    startup.set_instruments(service)
+    here.daemon._start_watchers()
+    lab.wait_for(lambda: service.was_asked("miseq"))
+    other = lab.root / "other"
+    other.mkdir()
+    lab.configure(instruments__miseq=[f'source = "{other}"'])
+    with here.ledger.database._lock:  # no scan gets anywhere meanwhile
+        here.reload()
+        assert service.config.instruments["miseq"].source == other
+        assert not service.was_asked("miseq")
+    lab.wait_for(lambda: service.was_asked("miseq"))

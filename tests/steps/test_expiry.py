@@ -12,7 +12,8 @@ import pytest
 
 from datalake_syncd.attendants import ATTENDANTS
 from datalake_syncd.core.durations import DAY, iso
-from datalake_syncd.steps.expiry import NOTE, ExpiryWatch
+from datalake_syncd.steps.expiry import ExpiryWatch
+from datalake_syncd.steps.notes import CREDENTIAL_EXPIRES
 from datalake_syncd.steps.service import Service
 from tests.steps.service import service_of
 
@@ -59,7 +60,7 @@ def test_it_is_told_once_before_the_end_and_taken_back_after_a_new_one(
     ends = NOW + 20 * DAY
     sas(tmp_path, ends)
     one.round()
-    assert desk.get(NOTE) == iso(ends)
+    assert desk.get(CREDENTIAL_EXPIRES) == iso(ends)
     assert (desk.troubles(), lines) == ([], [])
 
     now[0] = ends - 14 * DAY
@@ -83,7 +84,7 @@ def test_it_is_told_once_before_the_end_and_taken_back_after_a_new_one(
     sas(tmp_path, ends + 90 * DAY)
     one.round()
     assert desk.troubles() == []
-    assert desk.get(NOTE) == iso(ends + 90 * DAY)
+    assert desk.get(CREDENTIAL_EXPIRES) == iso(ends + 90 * DAY)
     assert lines[2:] == [("credential.renewed", 20)]
     service.ledger.close()
 
@@ -98,7 +99,7 @@ def test_what_has_no_end_or_can_not_be_read_is_no_trouble(
     else:
         (tmp_path / "secret").write_text(secret)
     one.round()
-    assert service.ledger.desk.get(NOTE) is None
+    assert service.ledger.desk.get(CREDENTIAL_EXPIRES) is None
     assert (service.ledger.desk.troubles(), lines) == ([], [])
     service.ledger.close()
 

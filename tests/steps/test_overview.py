@@ -6,9 +6,10 @@ from pathlib import Path
 
 from datalake_syncd.adapters.ledger import DaemonState, Ledger, Trouble
 from datalake_syncd.core.model import Status
+from datalake_syncd.steps.notes import CONFIG_REFUSED, UPLOADS_PAUSED
 from datalake_syncd.steps.overview.document import document
 from datalake_syncd.steps.overview.problems import problems
-from datalake_syncd.steps.overview.report import CONFIG_REFUSED, UPLOADS_PAUSED, read_report
+from datalake_syncd.steps.overview.report import read_report
 
 NOW = 2_000_000_000.0
 

@@ -23,11 +23,10 @@ from datalake_syncd.adapters.ledger import LedgerFull
 from datalake_syncd.adapters.web import THREADS, Request, WebServer
 from datalake_syncd.core.durations import DAY, HOUR
 from datalake_syncd.core.model import Outcome, Status, Step
+from datalake_syncd.steps.notes import LAKE_UNREACHABLE, UPLOADS_PAUSED
 from datalake_syncd.steps.overview.document import document
-from datalake_syncd.steps.overview.report import UPLOADS_PAUSED
 from datalake_syncd.steps.page import health, site
 from datalake_syncd.steps.page.figures import rates_of
-from datalake_syncd.steps.page.looks import LAKE_UNREACHABLE
 from datalake_syncd.steps.page.site import LOOKING, Site
 from datalake_syncd.steps.page.tally import Carried
 from datalake_syncd.steps.page.view import MOST, Words, words

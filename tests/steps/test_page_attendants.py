@@ -17,13 +17,13 @@ import pytest
 
 from datalake_syncd.attendants import ATTENDANTS
 from datalake_syncd.config import Web
+from datalake_syncd.steps.notes import LAKE_UNREACHABLE
 from datalake_syncd.steps.page import sampling
 from datalake_syncd.steps.page.looks import (
     CARRIED,
     FREE,
     LAKE_BYTES,
     LAKE_REACHABLE,
-    LAKE_UNREACHABLE,
     SIZE,
 )
 from datalake_syncd.steps.page.sampling import EVERY, Sampler

@@ -10,7 +10,8 @@ from datalake_syncd.core.incidents import Incident
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.steps import startup
 from datalake_syncd.steps.mail.look import on_trial
-from datalake_syncd.steps.overview.report import CONFIG_REFUSED, UPLOADS_PAUSED, read_report
+from datalake_syncd.steps.notes import CONFIG_REFUSED, UPLOADS_PAUSED
+from datalake_syncd.steps.overview.report import read_report
 from tests.steps.service import service_of
 
 

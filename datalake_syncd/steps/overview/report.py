@@ -18,11 +18,8 @@ from datalake_syncd.adapters.ledger import (
 from datalake_syncd.core.backoff import ALARM_AFTER
 from datalake_syncd.core.durations import DAY, HOUR
 from datalake_syncd.core.model import Status, Step
+from datalake_syncd.steps.notes import CONFIG_REFUSED, UPLOADS_PAUSED
 from datalake_syncd.steps.scrub.notes import Pass, last_pass
-
-#: Notes that the daemon leaves in the ledger about itself (`Desk.put`).
-UPLOADS_PAUSED = "uploads_paused"
-CONFIG_REFUSED = "config_refused"
 
 #: So long (seconds) a run that was delivered counts as "finished lately".
 LATELY = 7 * DAY

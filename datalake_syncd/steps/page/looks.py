@@ -13,14 +13,12 @@ from dataclasses import dataclass
 
 from datalake_syncd.adapters.ledger import DaemonState, Ledger
 from datalake_syncd.core.durations import MINUTE, parse_iso
+from datalake_syncd.steps.notes import CREDENTIAL_EXPIRES, LAKE_UNREACHABLE
 from datalake_syncd.steps.overview.problems import Problem, problems
 from datalake_syncd.steps.overview.report import Report, read_report
 from datalake_syncd.steps.page.tally import Tally, Totals
 from datalake_syncd.steps.service import Service
 
-#: Notes in the ledger: when the login ends (ISO 8601), and why the lake could not be asked.
-CREDENTIAL_EXPIRES = "credential_expires"
-LAKE_UNREACHABLE = "lake_unreachable"
 #: Names of samples; the subject of the first two is a place (``state``, ``source/nextseq``).
 FREE, SIZE, LAKE_BYTES, CARRIED = "free", "size", "lake_bytes", "carried"
 LAKE_REACHABLE = "lake_reachable"

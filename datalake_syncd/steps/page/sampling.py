@@ -14,12 +14,12 @@ from datalake_syncd.adapters.ledger import Ledger
 from datalake_syncd.adapters.patience import Patience
 from datalake_syncd.core.durations import HOUR, MINUTE
 from datalake_syncd.core.errors import SourceOffline, SyncdError
+from datalake_syncd.steps.notes import LAKE_UNREACHABLE
 from datalake_syncd.steps.page.looks import (
     CARRIED,
     FREE,
     LAKE_BYTES,
     LAKE_REACHABLE,
-    LAKE_UNREACHABLE,
     SIZE,
 )
 from datalake_syncd.steps.page.tally import Carried
