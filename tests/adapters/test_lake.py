@@ -181,7 +181,7 @@ def test_hash_of_another_version_is_refused(lake: Lake) -> None:
     assert lake.hash("x", etag=new.etag) == (md5(b"new"), 3, new.etag)
 
 
-def test_a_blob_that_is_replaced_while_it_is_read(lake: Lake) -> None:
+def test_e6_a_blob_that_is_replaced_while_it_is_read(lake: Lake) -> None:
     size = 40 * 1024**2
     lake.upload("x", b"a" * size)
     replaced: list[Blob] = []
