@@ -1,8 +1,10 @@
 """The fault book: which test makes which fault happen, and how it ended. Writes docs/faults.md.
 
     .venv/bin/python tools/faults.py tests               the numbered tests, as pytest wants them
-    .venv/bin/python tools/faults.py write [XML ...]     docs/faults.md, with the results of these
+    .venv/bin/python tools/faults.py write XML ...       docs/faults.md, with the results of these
                                                          runs (pytest --junitxml=XML)
+    .venv/bin/python tools/faults.py write               the same at once, with the results that it
+                                                         holds already; new tests are "not run"
 
 The book is tests/faults/book.toml. A test whose name begins with numbers (`test_e12_e7_...`)
 makes those faults happen; it may stand anywhere below tests/.
@@ -30,6 +32,7 @@ DOCUMENT = REPO / "docs/faults.md"
 _NUMBERS = re.compile(r"test((?:_[a-k]\d+)+)_")
 _LINK = re.compile(r"\[`(test_\w+)`\]\(\.\./([\w/]+\.py)\)")
 _ROW = re.compile(r"^\| ([A-K]\d+) \|")
+_LAST_RUN = re.compile(r"^Last run: ([\d-]+), (.+)\.$", re.MULTILINE)
 # How a function ended, worst first: with many parameters the worst counts.
 _WORST = ("failed", "not here", "passed")
 
@@ -88,9 +91,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What runs of the tests told: the day of the last one, and each function's outcome."""
+    """What runs of the tests told: day and machine of the last one, each function's outcome."""
 
     day: str
+    where: str
     outcomes: Mapping[NumberedTest, Outcome]
 
 
@@ -117,7 +121,7 @@ def find_tests(root: Path = REPO) -> list[NumberedTest]:
     return sorted(found)
 
 
-def read_runs(reports: Sequence[Path]) -> Run:
+def read_runs(reports: Sequence[Path], where: str) -> Run:
     """The outcomes of all reports; of two about one test the later report counts."""
     day, outcomes = "", dict[NumberedTest, Outcome]()
     for report in reports:
@@ -131,7 +135,23 @@ def read_runs(reports: Sequence[Path]) -> Run:
                 known = cases.get(test, told)
                 cases[test] = min(known, told, key=lambda one: _WORST.index(one.word))
         outcomes |= cases
-    return Run(day, outcomes)
+    return Run(day, where, outcomes)
+
+
+def read_page(text: str) -> Run:
+    """The outcomes that a page holds."""
+    outcomes = dict[NumberedTest, Outcome]()
+    for line in text.splitlines():
+        if _ROW.match(line):
+            tests = [NumberedTest(path, name) for name, path in _LINK.findall(line)]
+            words = line.removesuffix(" |").rpartition(" | ")[2].split("<br>")
+            words = words * len(tests) if len(words) == 1 else words
+            for test, told in zip(tests, words, strict=True):
+                word, _, reason = told.partition(": ")
+                if word in _WORST:
+                    outcomes[test] = Outcome(word, reason.replace("\\|", "|"))
+    found = _LAST_RUN.search(text)
+    return Run(found[1], found[2], outcomes) if found else Run("", "", {})
 
 
 def _outcome(case: ElementTree.Element) -> Outcome:
@@ -162,10 +182,10 @@ def machine() -> str:
     return ", ".join(words)
 
 
-def document(book: Book, tests: Sequence[NumberedTest], run: Run, where: str) -> str:
+def document(book: Book, tests: Sequence[NumberedTest], run: Run) -> str:
     """The whole page."""
     by_number = {number: [t for t in tests if number in t.numbers] for number in book.faults}
-    lines = [INTRODUCTION, "", _heading(run, where), "", _summary(book, by_number, run)]
+    lines = [INTRODUCTION, "", _heading(run), "", _summary(book, by_number, run)]
     for letter, title in book.sections.items():
         lines += ["", f"## {letter}. {title}", ""]
         lines += ["| | Fault | What must happen | Tests | Result |", "|---|---|---|---|---|"]
@@ -175,8 +195,8 @@ def document(book: Book, tests: Sequence[NumberedTest], run: Run, where: str) ->
     return "\n".join(lines) + "\n"
 
 
-def _heading(run: Run, where: str) -> str:
-    return f"Last run: {run.day}, {where}." if run.day else "No run of the tests was looked at."
+def _heading(run: Run) -> str:
+    return f"Last run: {run.day}, {run.where}." if run.day else "No run of the tests was looked at."
 
 
 def _summary(book: Book, by_number: Mapping[str, list[NumberedTest]], run: Run) -> str:
@@ -243,8 +263,11 @@ def main(arguments: Sequence[str]) -> int:
         case ["tests"]:
             print("\n".join(node_ids()))  # noqa: T201 - this is what it was asked for
         case ["write", *reports]:
-            run = read_runs([Path(report) for report in reports])
-            text = document(read_book(), find_tests(), run, machine())
+            if reports:
+                run = read_runs([Path(report) for report in reports], machine())
+            else:
+                run = read_page(DOCUMENT.read_text(encoding="utf-8"))
+            text = document(read_book(), find_tests(), run)
             DOCUMENT.parent.mkdir(exist_ok=True)
             DOCUMENT.write_text(text, encoding="utf-8")
         case _:

@@ -60,9 +60,9 @@ def test_the_page_lists_exactly_the_tests_that_exist(book: Book, tests: list[Num
     text = faults.DOCUMENT.read_text(encoding="utf-8")
     rows = faults.listed(text)
     expected = {n: [test for test in tests if n in test.numbers] for n in book.faults}
-    assert rows == expected, "run `make faults-doc`"
+    assert rows == expected, "run: .venv/bin/python tools/faults.py write"
     # Its words are the book's, too.
-    plain = faults.document(book, tests, Run("", {}), "here").splitlines()
+    plain = faults.document(book, tests, Run("", "", {})).splitlines()
     cells = [line.split(" | ")[:3] for line in plain if line.startswith("| ")]
     assert cells == [line.split(" | ")[:3] for line in text.splitlines() if line.startswith("| ")]
 
@@ -87,7 +87,7 @@ REPORT = """<testsuites><testsuite timestamp="2026-11-23T01:02:03">
 def test_the_page_tells_what_a_run_told(tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
     report.write_text(REPORT)
-    run = faults.read_runs([report])
+    run = faults.read_runs([report], "a machine")
     places = ("test_e1_x", "test_e2_y", "test_e2_z", "test_e3_new")
     tests = [NumberedTest("tests/faults/test_x.py", name) for name in places]
     assert run.day == "2026-11-23"
@@ -103,7 +103,7 @@ def test_the_page_tells_what_a_run_told(tmp_path: Path) -> None:
         },
         frozenset(),
     )
-    text = faults.document(made, tests, run, "a machine")
+    text = faults.document(made, tests, run)
     assert faults.listed(text) == {
         "E1": tests[:1], "E2": tests[1:3], "E3": tests[3:], "E4": [], "E5": []
     }  # fmt: skip
@@ -119,3 +119,6 @@ def test_the_page_tells_what_a_run_told(tmp_path: Path) -> None:
         "5 faults: 3 are made to happen by 4 tests (all tests of 0 faults passed), 1 can't" in text
     )
     assert "1 wait for a test: E5.**" in text
+    # Written again without a run, it keeps what it holds.
+    assert faults.read_page(text) == run
+    assert faults.document(made, tests, faults.read_page(text)) == text
