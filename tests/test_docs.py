@@ -88,11 +88,11 @@ def test_commands_are_found_in_text() -> None:
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_targets_exist(name: str) -> None:
-    targets = set(re.findall(r"^([a-z]+):", text_of("Makefile"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE))
     text = text_of(name)
-    named = set(re.findall(r"`make ([a-z]+)", text))
+    named = set(re.findall(r"`make ([a-z-]+)", text))
     for body in fences(name, ""):
-        named |= set(re.findall(r"^make ([a-z]+)", body, re.MULTILINE))
+        named |= set(re.findall(r"^make ([a-z-]+)", body, re.MULTILINE))
     assert named <= targets, named - targets
 
 
