@@ -348,3 +348,8 @@ def sources() -> Sources:
 @pytest.mark.parametrize("rule", RULES)
 def test_rule_is_kept(rule: Rule, sources: Sources) -> None:
     assert "\n".join(rule(sources)) == ""
+
+
+def test_b13_nobody_opens_the_ledger_other_than_through_sqlite(sources: Sources) -> None:
+    assert any(path.startswith(f"{PACKAGE}/adapters/ledger/") for path in sources)
+    assert ledger_file(sources) == []

@@ -1,8 +1,10 @@
 """Places where a test can end the process as ``kill -9`` would, or make a thread hang for ever.
 
-Set ``SYNCD_FAILPOINT`` to a value of ``FailPoint`` to die there, to ``POINT=FILE`` to wait there
-for FILE and die then. Set ``SYNCD_HANG`` to ``POINT=FILE`` to hang there as long as FILE exists
-when it is reached, as an SDK call that never returns would. Without them this does nothing.
+Set ``SYNCD_FAILPOINT`` to a value of ``FailPoint`` to die there. Set ``SYNCD_PAUSE`` to a folder to
+wait at each point as long as the folder holds a file of its name. Set ``SYNCD_HANG`` to
+``POINT=FILE`` to hang there as long as FILE exists when it is reached, as an SDK call that never
+returns would, and ``SYNCD_BUG`` likewise to raise what nobody expects. Without them this does
+nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from enum import StrEnum
 
 VARIABLE = "SYNCD_FAILPOINT"
 HANG = "SYNCD_HANG"
+PAUSE = "SYNCD_PAUSE"
+BUG = "SYNCD_BUG"
 
 
 class FailPoint(StrEnum):
@@ -73,13 +77,22 @@ class FailPoint(StrEnum):
 
 
 def reach(point: FailPoint | str) -> None:
-    """End this process at once, or hang this thread, if a test asked for it here."""
-    wanted, _, file = os.environ.get(VARIABLE, "").partition("=")
-    if wanted and wanted == str(FailPoint(point)):
-        while file and not os.path.exists(file):
+    """End this process at once, or hold this thread up, if a test asked for it here."""
+    folder = os.environ.get(PAUSE)
+    if folder and os.path.exists(file := f"{folder}/{FailPoint(point)}"):
+        os.write(2, f"waits at {FailPoint(point)}\n".encode())
+        while os.path.exists(file):
             time.sleep(0.02)
+    wanted = os.environ.get(VARIABLE)
+    if wanted and wanted == str(FailPoint(point)):
         os.write(2, f"died at {wanted}\n".encode())
         os.kill(os.getpid(), signal.SIGKILL)
-    where, _, file = os.environ.get(HANG, "").partition("=")
-    if where and where == str(FailPoint(point)) and os.path.exists(file):
+    if _wanted(HANG, point):
         threading.Event().wait()
+    if _wanted(BUG, point):
+        raise ZeroDivisionError(f"a test wants a bug at {point}")
+
+
+def _wanted(variable: str, point: FailPoint | str) -> bool:
+    where, _, file = os.environ.get(variable, "").partition("=")
+    return bool(where) and where == str(FailPoint(point)) and os.path.exists(file)

@@ -223,7 +223,7 @@ class Service:
         return self.ledger.desk.trouble_over(key)
 
     def ledger_trouble(self, error: LedgerFull) -> None:
-        """The ledger's disk is full: say it once, go on when it is written again."""
+        """The ledger takes no more: say it once, go on when it is written again."""
         if self.ledger_alarm is None:
             self.ledger_alarm = error
             self.log(logging.ERROR, "ledger.full", str(error), next_step=error.next_step)

@@ -461,7 +461,7 @@ def gone(pid: int, wait: float) -> bool:
     return False
 
 
-def test_azcopy_dies_with_a_killed_daemon(uploads: Uploads, azurite: Azurite, big: str) -> None:
+def test_a3_azcopy_dies_with_a_killed_daemon(uploads: Uploads, azurite: Azurite, big: str) -> None:
     process = daemon(uploads, azurite, "tied")
     pid = azcopy_pid(uploads.private)
     # Stopped, it can't end by itself at its next line of output into the closed pipe.

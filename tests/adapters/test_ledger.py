@@ -45,9 +45,9 @@ def ready(ledger: Ledger, name: str = "run") -> Run:
     )  # fmt: skip
 
 
-def test_the_file_is_kept_as_the_design_says(ledger: Ledger) -> None:
+def test_b14_a8_the_file_is_kept_as_the_design_says(ledger: Ledger) -> None:
     assert ledger.database.rows("PRAGMA journal_mode")[0][0] == "delete"
-    assert ledger.database.rows("PRAGMA synchronous")[0][0] == 2
+    assert ledger.database.rows("PRAGMA synchronous")[0][0] == 3  # EXTRA
     assert ledger.database.rows("PRAGMA user_version")[0][0] == len(MIGRATIONS)
     tables = ledger.database.rows("SELECT name, strict FROM pragma_table_list WHERE schema='main'")
     ours = {row["name"]: row["strict"] for row in tables if not row["name"].startswith("sqlite_")}
@@ -211,7 +211,7 @@ def test_pages_cover_everything_in_order(ledger: Ledger, monkeypatch: pytest.Mon
     assert sum(local is None for _, _, local, _ in seen) == 10
 
 
-def test_one_daemon_per_ledger(tmp_path: Path) -> None:
+def test_b8_one_daemon_per_ledger(tmp_path: Path) -> None:
     lock = DaemonLock(tmp_path)
     script = (
         "import sys, pathlib; from datalake_syncd.adapters.ledger import DaemonLock\n"
@@ -228,7 +228,7 @@ def test_one_daemon_per_ledger(tmp_path: Path) -> None:
     DaemonLock(tmp_path).release()
 
 
-def test_a_newer_ledger_is_refused_and_untouched(tmp_path: Path, ledger: Ledger) -> None:
+def test_b11_a_newer_ledger_is_refused_and_untouched(tmp_path: Path, ledger: Ledger) -> None:
     ledger.close()
     with sqlite3.connect(tmp_path / LEDGER) as connection:
         connection.execute("PRAGMA user_version=99")
@@ -244,7 +244,7 @@ def test_a_newer_ledger_is_refused_and_untouched(tmp_path: Path, ledger: Ledger)
     [b"", b"this is not a database, and long enough to be read as one" * 10],
     ids=["truncated-to-nothing", "other-content"],
 )
-def test_what_is_not_a_ledger_is_refused_with_what_to_do(tmp_path: Path, damage: bytes) -> None:
+def test_b5_what_is_not_a_ledger_is_refused_with_what_to_do(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / LEDGER).write_bytes(damage)
     if not damage:
         Ledger(tmp_path, writable=True)  # SQLite takes an empty file as a new database
@@ -255,7 +255,7 @@ def test_what_is_not_a_ledger_is_refused_with_what_to_do(tmp_path: Path, damage:
     assert (tmp_path / LEDGER).read_bytes() == damage
 
 
-def test_flipped_bytes_are_found_at_the_start_or_do_not_matter(tmp_path: Path) -> None:
+def test_b5_flipped_bytes_are_found_at_the_start_or_do_not_matter(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path, writable=True)
     for number in range(50):
         run = add(ledger, f"run{number}")
@@ -277,7 +277,7 @@ def test_flipped_bytes_are_found_at_the_start_or_do_not_matter(tmp_path: Path) -
     assert refused > 10
 
 
-def test_a_full_disk_rolls_back_and_says_so(tmp_path: Path, ledger: Ledger) -> None:
+def test_b1_a_full_disk_rolls_back_and_says_so(tmp_path: Path, ledger: Ledger) -> None:
     run = add(ledger)
     ledger.database.rows("PRAGMA max_page_count=1")
     with pytest.raises(LedgerFull, match="took no more") as caught:

@@ -75,7 +75,7 @@ def soon(what: Callable[[], object]) -> None:
 
 
 @pytest.mark.root
-def test_a_full_disk_is_told_once_and_its_end_too(tmp_path: Path) -> None:
+def test_b2_a_full_disk_is_told_once_and_its_end_too(tmp_path: Path) -> None:
     with tmpfs(tmp_path, "1m"):
         stream = start(tmp_path / "syncd.log")
         say()

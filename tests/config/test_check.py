@@ -157,7 +157,7 @@ def test_our_own_files_and_the_sources_stay_apart(
         ("9p", False),
     ],
 )
-def test_the_ledger_is_not_kept_on_a_network(found: str | None, good: bool) -> None:
+def test_b10_the_ledger_is_not_kept_on_a_network(found: str | None, good: bool) -> None:
     asked: list[Path] = []
 
     def filesystem_type(path: Path) -> str | None:

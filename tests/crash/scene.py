@@ -232,8 +232,9 @@ class Picture:
         *,
         events: Iterable[str] = ONCE,
         snapshots: dict[str, int] | None = None,
+        folders: bool = True,
     ) -> None:
-        """The same end, but for ``snapshots``, where they are told.
+        """The same end, but for ``snapshots``, where they are told, and for empty ``folders``.
 
         Only ``events`` are compared, where others may come more than once.
         """
@@ -246,7 +247,7 @@ class Picture:
         assert not weaker, f"less is known of {weaker} than without the crash"
         assert self.snapshots == (undisturbed.snapshots if snapshots is None else snapshots)
         assert self.disk == undisturbed.disk
-        assert self.folders == undisturbed.folders
+        assert self.folders == undisturbed.folders or not folders
         assert self.scratch == []
         for event in events:
             assert self.events[event] == undisturbed.events[event], event

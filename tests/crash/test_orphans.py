@@ -118,10 +118,11 @@ def test_a3_a4_a5_a6_a7_with_two_workers_and_an_orphan_of_the_other_run(
     gate = Gate(f"{NEXTSEQ}/RunInfo.xml")
     with behind(gate, lab, tmp_path):
         for point in points:
-            go = tmp_path / f"go-{point}"
-            with lab.daemon(SYNCD_FAILPOINT=f"{point}={go}") as daemon:
+            pause = tmp_path / point
+            pause.touch()
+            with lab.daemon(SYNCD_FAILPOINT=point.value, SYNCD_PAUSE=str(tmp_path)) as daemon:
                 assert gate.waiting.acquire(timeout=60), "the other one is not being sent"
-                go.touch()
+                pause.unlink()
                 assert daemon.process.wait(60) == -9
             assert f"died at {point}\n" in daemon.log.read_text()
             assert azcopies(lab.state), "none survived"

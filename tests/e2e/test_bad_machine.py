@@ -111,7 +111,7 @@ def test_f1_f2_f4_f5_f6_a_broken_azcopy_is_named_and_loses_nothing(
 
 
 @pytest.mark.root
-def test_a_full_disk_under_the_ledger_stops_nothing_for_good(lab: Lab) -> None:
+def test_b1_a_full_disk_under_the_ledger_stops_nothing_for_good(lab: Lab) -> None:
     early, late = miseq(1), miseq(2)
     filler = lab.state / "filler"
 

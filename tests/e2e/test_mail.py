@@ -89,7 +89,7 @@ def test_a_pass_for_cron_mails_at_its_end_and_the_next_does_not_repeat_it(lab: L
 
 def expect_told_of_full_disk(inbox: Inbox) -> None:
     (told,) = inbox.mails
-    assert "the ledger's disk is full" in str(told["Subject"])
+    assert "the ledger can't be written" in str(told["Subject"])
     assert "free space on the disk of" in text_of(told)
 
 

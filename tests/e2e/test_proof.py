@@ -161,7 +161,7 @@ def test_e17_an_equal_blob_of_somebody_else_is_not_believed_but_read(lab: Lab) -
     really_in_lake(lab, files)
 
 
-def test_a_lost_ledger_is_derived_anew_without_sending_a_byte(lab: Lab) -> None:
+def test_b6_a_lost_ledger_is_derived_anew_without_sending_a_byte(lab: Lab) -> None:
     files = write_run(lab)
     (lab.sheets() / f"{MISEQ}.csv").write_bytes(b"[Data]\nSample_ID\nA\n")
     lab.once()
@@ -181,7 +181,7 @@ def test_a_lost_ledger_is_derived_anew_without_sending_a_byte(lab: Lab) -> None:
     really_in_lake(lab, {path: data for path, data in files.items() if "SampleSheet" not in path})
 
 
-def test_a_lost_ledger_still_knows_pruned_runs_and_blocks_an_impostor(lab: Lab) -> None:
+def test_b6_a_lost_ledger_still_knows_pruned_runs_and_blocks_an_impostor(lab: Lab) -> None:
     files = write_run(lab)
     lab.configure(instruments__miseq__prune=["enabled = true", 'keep = "0s"', 'trash = "0s"'])
     lab.once()

@@ -24,7 +24,7 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
         yield one
 
 
-def test_ready_after_the_first_scan_then_a_reload_and_one_that_is_refused(
+def test_a12_ready_after_the_first_scan_then_a_reload_and_one_that_is_refused(
     lab: Lab, manager: Manager
 ) -> None:
     write(lab, miseq(1, no_flags=True))
@@ -63,7 +63,7 @@ def test_a_dead_source_does_not_keep_the_start_waiting(lab: Lab, manager: Manage
     assert "1 instrument online, 1 offline" in " ".join(manager.told("STATUS"))
 
 
-def test_a_worker_that_hangs_starves_the_watchdog_and_the_rest_goes_on(
+def test_a14_a_worker_that_hangs_starves_the_watchdog_and_the_rest_goes_on(
     lab: Lab, manager: Manager
 ) -> None:
     hanging, other = miseq(1), nextseq(1)

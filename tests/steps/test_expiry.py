@@ -51,7 +51,7 @@ def sas(root: Path, ends: float) -> None:
     (root / "secret").write_text(f"SharedAccessSignature=sv=1&sp=rcwl&se={end}&sig=abc")
 
 
-def test_it_is_told_once_before_the_end_and_taken_back_after_a_new_one(
+def test_k4_it_is_told_once_before_the_end_and_taken_back_after_a_new_one(
     tmp_path: Path, lines: list[tuple[str, int]]
 ) -> None:
     now = [NOW]

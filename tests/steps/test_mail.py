@@ -396,7 +396,7 @@ def test_a_full_disk_under_the_ledger_is_mailed_past_the_outbox(post: Post, inbo
     post.later(SOON)
     post.later(HOUR)
     assert len(inbox.mails) == 1
-    assert "disk is full" in str(inbox.mails[0]["Subject"])
+    assert "can't be written" in str(inbox.mails[0]["Subject"])
     assert "free space on the disk of" in text_of(inbox.mails[0])
     post.later(DAY)
     assert len(inbox.mails) == 2

@@ -1,8 +1,10 @@
 """Opening the ledger file: one writer, its lock, its checks, its migrations.
 
 The file is never opened other than through ``sqlite3``: closing any other descriptor of it
-would silently drop SQLite's POSIX locks. ``journal_mode=DELETE`` and ``synchronous=FULL``:
-an acknowledged commit survives a power cut, and WAL has a corruption race before 3.51.3.
+would silently drop SQLite's POSIX locks. ``journal_mode=DELETE`` and ``synchronous=EXTRA``:
+an acknowledged commit survives a power cut, and WAL has a corruption race before 3.51.3. With
+``FULL`` alone it does not: a commit is the removal of the journal, and as long as the folder is
+not written too, a power cut brings the journal back, which takes the last commit back.
 """
 
 from __future__ import annotations
@@ -28,7 +30,10 @@ class LedgerDamaged(UsageError):
 
 
 class LedgerFull(SyncdError):
-    """The disk under the ledger took no more: nothing that depends on the record may happen."""
+    """The ledger takes no more (no room, an error of the disk, a lock that another process keeps).
+
+    Nothing that depends on the record may happen; it is tried again.
+    """
 
 
 class Database:
@@ -60,6 +65,8 @@ class Database:
             self._connection = self._connect()
             self._check_version()
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            if isinstance(error, sqlite3.OperationalError) and (met := _obstacle(error, self.path)):
+                raise met from error  # it says nothing of the ledger itself
             # SQLite quotes damaged text in its messages, which need not be UTF-8 then.
             raise damaged(self.path, error) from error
 
@@ -85,7 +92,7 @@ class Database:
         connection.row_factory = sqlite3.Row
         if self.writable:
             connection.execute("PRAGMA journal_mode=DELETE")
-            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA synchronous=EXTRA")
             connection.execute("PRAGMA foreign_keys=ON")
         else:
             connection.execute("PRAGMA query_only=ON")
@@ -130,7 +137,7 @@ class Database:
             except sqlite3.OperationalError as error:
                 if "interrupted" in str(error):
                     return False
-                raise damaged(self.path, error) from error
+                raise (_obstacle(error, self.path) or damaged(self.path, error)) from error
             except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 raise damaged(self.path, error) from error
             finally:
@@ -178,7 +185,7 @@ class Database:
                 why=f"this process runs as uid {os.getuid()}",
                 next_step="run the command as root or as the service's user",
             )
-        return LedgerFull(
+        return _obstacle(error, self.path) or LedgerFull(
             f"the ledger {self.path} took no more: {text}",
             why="nothing goes on that could not be written down",
             next_step=f"free space on the disk of {self.path.parent}; it goes on by itself",
@@ -233,6 +240,24 @@ class Database:
         """Close the connection."""
         with self._lock:
             self._connection.close()
+
+
+def _obstacle(error: sqlite3.OperationalError, path: Path) -> LedgerFull | None:
+    """What keeps us from a ledger that is sound for all that is known, if it is that."""
+    text = str(error)
+    if "locked" in text:
+        return LedgerFull(
+            f"another process keeps the ledger {path} locked: {text}",
+            why="only one can write there at a time, and nothing goes on that is not written down",
+            next_step=f"see which it is, and end it: fuser -v {path}; it goes on by itself",
+        )
+    if "disk I/O error" in text:
+        return LedgerFull(
+            f"the disk under the ledger {path} fails: {text}",
+            why="what can't be read or written there is not guessed",
+            next_step=f"look at the disk of {path.parent} (dmesg, mount); it goes on by itself",
+        )
+    return None
 
 
 def _bindable(values: Iterable[Any] | dict[str, Any]) -> Any:

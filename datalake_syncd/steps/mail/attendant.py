@@ -80,7 +80,7 @@ class MailAttendant:
             stands = now - self._full_since >= (0.0 if self._at_once else incidents.SETTLE)
             if (stands or service.one_pass) and now >= self._full_again:
                 text = f"{alarm}\n\nWHAT TO DO\n  {alarm.next_step}\n\nAll runs wait until then."
-                letter = self._letter(mail, "the ledger's disk is full; everything waits", text)
+                letter = self._letter(mail, "the ledger can't be written; everything waits", text)
                 went = self._sender.send_now(mail, letter.message)
                 self._full_again = now + (mail.remind_after if went else incidents.GATHER)
                 self._full = self._full or (letter if went else None)
