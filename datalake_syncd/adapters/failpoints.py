@@ -72,6 +72,7 @@ class FailPoint(StrEnum):
     PRUNE_BROUGHT_BACK = "prune-brought-back"
     UNDO_RENAMED = "undo-renamed"
     REQUEST_DONE = "request-done"
+    SCRUB_NOTED = "scrub-noted"
     MAIL_QUEUED = "mail-queued"
     MAIL_TAKEN = "mail-taken"
 

@@ -6,8 +6,10 @@ its own in ``WAYS``, or belongs to growing data sets; without either its test fa
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -17,6 +19,7 @@ import pytest
 
 from datalake_syncd.adapters.failpoints import FailPoint
 from datalake_syncd.adapters.ledger import LEDGER
+from datalake_syncd.adapters.ledger.schema import MIGRATIONS
 from datalake_syncd.core.model import Proof
 from tests.crash.scene import ONLY_GROWING, PREFIX, Picture, Scene
 from tests.e2e.lab import MISEQ, tree_of
@@ -123,10 +126,12 @@ def undone(scene: Scene, undisturbed: Picture, point: FailPoint) -> None:
 
 
 def migrated(scene: Scene, undisturbed: Picture, point: FailPoint) -> None:
-    """The ledger is of the version before; the new one dies while it brings it up to date."""
+    """The ledger is of an older version; this one dies while it brings it up to date."""
     scene.once(FailPoint.RECORD_TRANSFER)
+    later = "\n".join(itertools.chain.from_iterable(MIGRATIONS[2:]))
+    assert "ALTER" not in later, "take more away than tables"
     with sqlite3.connect(scene.lab.state / LEDGER) as old:
-        for table in ("incidents", "outbox", "samples"):
+        for table in reversed(re.findall(r"CREATE TABLE (\w+)", later)):
             old.execute(f"DROP TABLE {table}")
         old.execute("PRAGMA user_version=2")
     old.close()
@@ -164,6 +169,16 @@ def mailed(scene: Scene, undisturbed: Picture, point: FailPoint) -> None:
     scene.picture().expect_like(undisturbed)
 
 
+def scrubbed(scene: Scene, undisturbed: Picture, point: FailPoint) -> None:
+    """What the lake holds is read again: nothing but what is known of it changes by that."""
+    scene.once()
+    died = scene.lab.call("scrub", expect=-9, SYNCD_FAILPOINT=point.value)
+    assert f"died at {point}\n" in died.stderr
+    scene.assert_law()
+    scene.lab.call("scrub")
+    scene.picture().expect_like(undisturbed)
+
+
 #: Points beside the plain road.
 WAYS: dict[FailPoint, Way] = {
     FailPoint.MIGRATION_COPIED: migrated,
@@ -178,6 +193,7 @@ WAYS: dict[FailPoint, Way] = {
     FailPoint.PRUNE_BROUGHT_BACK: rescued,
     FailPoint.UNDO_RENAMED: undone,
     FailPoint.REQUEST_DONE: undone,
+    FailPoint.SCRUB_NOTED: scrubbed,
     FailPoint.MAIL_QUEUED: mailed,
     FailPoint.MAIL_TAKEN: mailed,
 }

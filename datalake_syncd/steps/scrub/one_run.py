@@ -14,6 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from itertools import islice
 
+from datalake_syncd.adapters.failpoints import FailPoint, reach
 from datalake_syncd.adapters.lake import Hashed
 from datalake_syncd.adapters.ledger import Run, Scrubbed, ScrubList, Wanted
 from datalake_syncd.core import manifest
@@ -159,6 +160,7 @@ def _read(how: How, place: Place, number: int, files: ScrubList, found: Found) -
             readers.shutdown(cancel_futures=True)
             if results:
                 how.ledger.scrubs.write(number, results)
+                reach(FailPoint.SCRUB_NOTED)
 
 
 def _judge(
