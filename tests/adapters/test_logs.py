@@ -124,7 +124,7 @@ def test_fields_can_not_take_the_place_of_the_fixed_ones() -> None:
     assert (line["name"], line["args"], line["msg"]) == ("n", [1], "y")
 
 
-def test_secrets_reach_no_log() -> None:
+def test_j3_secrets_reach_no_log() -> None:
     stream = json_log()
     try:
         raise ValueError(f"https://x/?sig=abc&y {SECRET}")

@@ -56,7 +56,7 @@ def test_lines_of_a_run_are_kept_whatever_the_level_of_the_log(root: Path) -> No
     assert mode == 0o600
 
 
-def test_it_is_bounded_and_its_end_is_kept(root: Path) -> None:
+def test_j4_it_is_bounded_and_its_end_is_kept(root: Path) -> None:
     for number in range(1500):
         log_event(LOGGER, logging.INFO, "a.b", f"line {number} " + "z" * 1000, run=KEY)
     folder = folder_of(root, KEY)

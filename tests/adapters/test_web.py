@@ -132,7 +132,7 @@ def test_hosts_that_are_ours(server: WebServer, host: str) -> None:
         "evil.example.org:9464", "[evil", "proxy.example.org.evil", "1.2.3.4.5", "0x7f.1",
     ],
 )  # fmt: skip
-def test_hosts_of_others_read_nothing(server: WebServer, host: str) -> None:
+def test_j7_hosts_of_others_read_nothing(server: WebServer, host: str) -> None:
     answered = ask(server, host=host)
     assert status(answered) == 421
     assert SEEN == []
@@ -157,7 +157,7 @@ def test_what_is_no_request_is_refused(server: WebServer, text: str) -> None:
     assert SEEN == []
 
 
-def test_long_headers_are_refused(server: WebServer) -> None:
+def test_j7_long_headers_are_refused(server: WebServer) -> None:
     head = "GET / HTTP/1.1\r\nHost: localhost\r\nX: " + "x" * (web.MAX_HEAD + 1000) + "\r\n\r\n"
     assert status(say(server, head)) == 431
     assert status(ask(server)) == 200
@@ -196,7 +196,9 @@ def test_who_says_nothing_is_let_go(server: WebServer, monkeypatch: pytest.Monke
     assert time.monotonic() - started < 3
 
 
-def test_drops_do_not_lengthen_the_time(server: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_j7_drops_do_not_lengthen_the_time(
+    server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # A time-out for each read would let a client that sends a byte a second stay for hours.
     monkeypatch.setattr(web, "HEAD_SECONDS", 0.8)
     started = time.monotonic()
@@ -208,7 +210,7 @@ def test_drops_do_not_lengthen_the_time(server: WebServer, monkeypatch: pytest.M
         assert time.monotonic() - started < 3
 
 
-def test_who_does_not_read_is_let_go(server: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_j7_who_does_not_read_is_let_go(server: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web, "SEND_SECONDS", 0.5)
     with socket.create_connection(server.address, timeout=10) as connection:
         connection.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -223,7 +225,7 @@ def threads_of_connections() -> int:
     return sum("process_request_thread" in thread.name for thread in threading.enumerate())
 
 
-def test_silent_clients_exhaust_nothing(server: WebServer) -> None:
+def test_j7_silent_clients_exhaust_nothing(server: WebServer) -> None:
     # As many as there are threads, and more: all of them say nothing, and go on to come.
     silent = [socket.create_connection(server.address) for _ in range(web.THREADS * 3)]
     try:

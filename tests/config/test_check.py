@@ -74,7 +74,7 @@ def test_tokens_are_not_sent_over_http(load_good: Load, faults_of: Faults) -> No
         ("/net/A", "/net/AB", None),
     ],
 )
-def test_sources_may_not_overlap(
+def test_i6_sources_may_not_overlap(
     first: str, second: str, relation: str | None, load_good: Load, faults_of: Faults
 ) -> None:
     text = GOOD.replace("/net/NextSeqOutput", first) + SECOND.replace("/net/MiSeqOutput", second)
@@ -87,7 +87,7 @@ def test_sources_may_not_overlap(
     assert fault.line == 15
 
 
-def test_sources_are_compared_where_their_links_lead(tmp_path: Path, faults_of: Faults) -> None:
+def test_i6_sources_are_compared_where_their_links_lead(tmp_path: Path, faults_of: Faults) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     text = GOOD.replace("/net/NextSeqOutput", str(tmp_path / "real"))

@@ -149,7 +149,7 @@ def test_a_configuration_does_not_change(load_good: Load) -> None:
         setattr(config.lake, "container", "other")  # noqa: B010 - mypy knows it is frozen
 
 
-def test_all_faults_are_told_at_once_with_their_lines() -> None:
+def test_i1_all_faults_are_told_at_once_with_their_lines() -> None:
     text = """\
 wrkers = 2
 [lake]
@@ -286,7 +286,7 @@ security = "ssl"
         ("[instruments.nextseq]", "[instruments.'a/b']", "instruments.", "letters, digits"),
     ],
 )
-def test_a_wrong_value_is_told_with_what_is_accepted(
+def test_i2_a_wrong_value_is_told_with_what_is_accepted(
     old: str, new: str, key: str, part: str, faults_of: Faults
 ) -> None:
     faults = faults_of((old, new))

@@ -19,7 +19,9 @@ _F_SETPIPE_SZ = 1031
 
 
 @pytest.mark.root
-def test_b2_a_run_is_published_while_the_disk_of_the_log_is_full(lab: Lab, tmp_path: Path) -> None:
+def test_b2_j5_a_run_is_published_while_the_disk_of_the_log_is_full(
+    lab: Lab, tmp_path: Path
+) -> None:
     folder = tmp_path / "logs"
     folder.mkdir()
     lab.configure(log=['format = "json"', f'file = "{folder / "syncd.log"}"'])

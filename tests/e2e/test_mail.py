@@ -131,7 +131,7 @@ def test_b1_a_service_that_starts_on_a_full_disk_tells_and_goes_on_when_there_is
     assert inbox.mails[1]["In-Reply-To"] == inbox.mails[0]["Message-ID"]
 
 
-def test_servers_that_are_silent_delay_neither_runs_nor_the_end(lab: Lab) -> None:
+def test_j1_servers_that_are_silent_delay_neither_runs_nor_the_end(lab: Lab) -> None:
     blocked, good = miseq(1), miseq(2)
     write(lab, blocked)
     os.mkfifo(folder_of(lab, blocked) / "pipe")

@@ -38,7 +38,7 @@ def test_off_by_default(lab: Lab) -> None:
     assert not (lab.source() / TRASH).exists()
 
 
-def test_a_proven_run_goes_to_the_trash_and_undo_brings_it_back(lab: Lab) -> None:
+def test_i7_a_proven_run_goes_to_the_trash_and_undo_brings_it_back(lab: Lab) -> None:
     files = published(lab)
     lab.configure(instruments__miseq__prune=PRUNE)
     lab.once()

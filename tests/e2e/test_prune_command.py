@@ -34,7 +34,7 @@ def test_a_real_prune_takes_what_the_dry_run_showed(lab: Lab) -> None:
     assert tree_of(lab.source() / MISEQ) == files
 
 
-def test_the_daily_limit_stops_all_but_not_the_run_that_is_named(lab: Lab) -> None:
+def test_i7_the_daily_limit_stops_all_but_not_the_run_that_is_named(lab: Lab) -> None:
     for name in (MISEQ, OTHER):
         MiSeqRun(name).write_all(lab.source())
     lab.once()

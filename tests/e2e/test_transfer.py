@@ -161,7 +161,7 @@ def test_e9_a_line_that_stalls_is_noticed_and_tried_again(lab: Lab) -> None:
     lab.expect_in_lake(files, OUT)
 
 
-def test_no_secret_is_left_in_log_ledger_or_azcopys_files(lab: Lab) -> None:
+def test_j3_no_secret_is_left_in_log_ledger_or_azcopys_files(lab: Lab) -> None:
     """The key in the connection string, and the SAS of a failing and a working run."""
     write_run(lab)
     key = lab.azurite.connection_string.split("AccountKey=")[1].split(";")[0]

@@ -113,7 +113,7 @@ def test_one_folder_that_vanishes_is_told_and_comes_back(lab: Lab) -> None:
         lab.wait_published()
 
 
-def test_a12_a_reload_brings_an_instrument_in_without_disturbing_a_transfer(lab: Lab) -> None:
+def test_a12_i3_a_reload_brings_an_instrument_in_without_disturbing_a_transfer(lab: Lab) -> None:
     lab.kinds = {"miseq": "miseq"}
     lab.configure(azcopy=["cap_mbps = 8"])
     folder = MiSeqRun(MISEQ).write_all(lab.source())
@@ -142,7 +142,7 @@ def test_a12_a_reload_brings_an_instrument_in_without_disturbing_a_transfer(lab:
     lab.expect_in_lake(nextseq.files(), f"nextseq-out/{NEXTSEQ}")
 
 
-def test_an_instrument_that_is_taken_out_keeps_its_runs(lab: Lab) -> None:
+def test_i4_an_instrument_that_is_taken_out_keeps_its_runs(lab: Lab) -> None:
     MiSeqRun(MISEQ, no_flags=True).write_all(lab.source())
     with lab.daemon() as daemon:
         lab.wait_for(lambda: lab.run() is not None)

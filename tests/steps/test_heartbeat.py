@@ -94,7 +94,7 @@ def machine(tmp_path: Path, switch: Switch) -> Iterator[Machine]:
     made.service.ledger.close()
 
 
-def test_every_source_has_to_be_scanned_since_the_last_ping(
+def test_j6_every_source_has_to_be_scanned_since_the_last_ping(
     machine: Machine, switch: Switch
 ) -> None:
     machine.later()
@@ -120,7 +120,7 @@ def test_not_more_often_than_once_a_minute(machine: Machine, switch: Switch) -> 
     assert len(switch.asked) == 3  # 130 seconds
 
 
-def test_no_ping_while_a_source_is_away_or_its_scan_fails_or_a_loop_hangs(
+def test_j6_no_ping_while_a_source_is_away_or_its_scan_fails_or_a_loop_hangs(
     machine: Machine, switch: Switch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine.later(1)

@@ -61,7 +61,7 @@ def thread_of(mail: EmailMessage) -> tuple[str, str]:
     return str(mail["In-Reply-To"]), str(mail["References"])
 
 
-def test_a_blocked_run_is_told_with_its_log_and_its_end_comes_in_the_same_thread(
+def test_j2_a_blocked_run_is_told_with_its_log_and_its_end_comes_in_the_same_thread(
     post: Post, inbox: Inbox
 ) -> None:
     run = post.block(post.run(), "a FIFO lies in it: x/y", "remove it, then: datalake-syncd retry")
@@ -120,7 +120,7 @@ def test_a_retry_is_no_end_and_another_reason_is_told(post: Post, inbox: Inbox) 
     assert thread_of(inbox.mails[1])[0] == inbox.mails[0]["Message-ID"]
 
 
-def test_reminders_come_once_a_day_in_one_mail(post: Post, inbox: Inbox) -> None:
+def test_j2_reminders_come_once_a_day_in_one_mail(post: Post, inbox: Inbox) -> None:
     for number in (1, 2):
         post.block(post.run(f"R{number}"), "no")
     post.later(SOON)
@@ -147,7 +147,7 @@ def test_a_single_reminder_goes_on_in_its_thread(post: Post, inbox: Inbox) -> No
     assert thread_of(reminder)[0] == first["Message-ID"]
 
 
-def test_a_dead_lake_is_one_mail_not_eighty(post: Post, inbox: Inbox) -> None:
+def test_j2_a_dead_lake_is_one_mail_not_eighty(post: Post, inbox: Inbox) -> None:
     runs = [post.run(f"R{number:03}") for number in range(80)]
     for run in runs:
         post.block(run, "the lake said no")
@@ -170,7 +170,7 @@ def test_a_dead_lake_is_one_mail_not_eighty(post: Post, inbox: Inbox) -> None:
     assert thread_of(inbox.mails[1])[0] == inbox.mails[0]["Message-ID"]
 
 
-def test_a_trickle_is_gathered(post: Post, inbox: Inbox) -> None:
+def test_j2_a_trickle_is_gathered(post: Post, inbox: Inbox) -> None:
     for number in range(40):
         post.block(post.run(f"R{number:03}"), "the lake said no")
         post.later(MINUTE)
@@ -180,7 +180,7 @@ def test_a_trickle_is_gathered(post: Post, inbox: Inbox) -> None:
     assert all(f"seq/R{number:03}" in told for number in range(40))
 
 
-def test_a_dead_server_keeps_mails_and_is_a_trouble_that_is_not_mailed(
+def test_j1_a_dead_server_keeps_mails_and_is_a_trouble_that_is_not_mailed(
     cut_off: Post, inbox: Inbox
 ) -> None:
     post = cut_off
@@ -201,7 +201,7 @@ def test_a_dead_server_keeps_mails_and_is_a_trouble_that_is_not_mailed(
         assert "mail" not in post.troubles()
 
 
-def test_a_silent_server_costs_a_bounded_time(
+def test_j1_a_silent_server_costs_a_bounded_time(
     tmp_path: Path, quiet_log: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(smtp, "ANSWER_WITHIN", 0.5)
@@ -271,7 +271,7 @@ def test_refused_recipients_are_told_and_the_others_get_it(
         post.ledger.close()
 
 
-def test_a_mail_that_everybody_refuses_waits_for_better_days(post: Post, inbox: Inbox) -> None:
+def test_j1_a_mail_that_everybody_refuses_waits_for_better_days(post: Post, inbox: Inbox) -> None:
     inbox.answers = {"lab@example.org": "550 unknown"}
     post.block(post.run(), "no")
     post.later(SOON)
@@ -311,7 +311,7 @@ def test_content_that_is_refused_for_good_holds_nobody_up(post: Post, inbox: Inb
     assert "mail/content" not in {one.key for one in post.ledger.desk.troubles()}
 
 
-def test_a_long_log_is_packed_and_only_its_end_is_sent(post: Post, inbox: Inbox) -> None:
+def test_j4_a_long_log_is_packed_and_only_its_end_is_sent(post: Post, inbox: Inbox) -> None:
     run = post.run()
     for number in range(600):
         post.service.log(logging.INFO, "x.y", f"line {number} " + "z" * 600, run=run.key)
@@ -343,7 +343,7 @@ def test_names_forge_no_headers(post: Post, inbox: Inbox, name: str) -> None:
     assert inbox.given_to == [["lab@example.org"]] * 2
 
 
-def test_no_secret_gets_into_a_mail(post: Post, inbox: Inbox) -> None:
+def test_j3_no_secret_gets_into_a_mail(post: Post, inbox: Inbox) -> None:
     key = "AccountKey=a2V5c2VjcmV0MTIzNDU2Nzg5MA=="
     post.block(post.run(), f"azcopy said {key}", f"try {key}")
     post.later(SOON)
