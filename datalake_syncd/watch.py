@@ -13,7 +13,13 @@ from datalake_syncd.adapters.failpoints import FailPoint, reach
 from datalake_syncd.adapters.ledger import InstrumentRow, LedgerFull, Run, StaleTransition
 from datalake_syncd.adapters.patience import Patience
 from datalake_syncd.config import Instrument
-from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SourceOffline, SyncdError
+from datalake_syncd.core.errors import (
+    NeedsPerson,
+    SourceChanged,
+    SourceOffline,
+    Stopped,
+    SyncdError,
+)
 from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.core.names import escape
@@ -41,7 +47,7 @@ class Watcher:
         self._service = service
         self._name = name
         self._memories: dict[str, settle.Memory] = {}
-        self._patience = Patience(name, PATIENCE, service.pulse.beat)
+        self._patience = Patience(name, PATIENCE, service.pulse.beat, service.stopping.is_set)
         self._sheets = SheetWatch(service, name)
         self._learn_at = 0.0
         self._unreadable: set[str] = set()
@@ -96,6 +102,8 @@ class Watcher:
             self._service.trouble_over(f"scan/{self._name}")
         except StaleTransition:
             return _SOONEST
+        except Stopped:
+            return None  # a source that hangs keeps nobody from ending
         except LedgerFull as error:
             self._service.ledger_trouble(error)
         except SyncdError as error:

@@ -47,6 +47,10 @@ has_libsecret() {
     PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null | grep -F 'libsecret-1.so.0' >/dev/null
 }
 
+has_libfuse() {
+    PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null | grep -E 'libfuse3?\.so\.' >/dev/null
+}
+
 # Prints the Debian packages that are missing, one per line.
 missing_packages() {
     local python
@@ -62,6 +66,9 @@ missing_packages() {
     # azcopy is linked against libsecret although it only needs it for "azcopy login".
     has_libsecret || echo libsecret-1-0
     { have flock && have setpriv && have unshare; } || echo util-linux
+    # For tests with a source that misbehaves; only root can mount it. fuse3 brings the library
+    # under whatever name this release of Debian has for it.
+    ((EUID != 0)) || has_libfuse || echo fuse3
 }
 
 apt_install() {

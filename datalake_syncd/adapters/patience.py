@@ -8,9 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from datalake_syncd.core.errors import SourceOffline
+from datalake_syncd.core.errors import SourceOffline, Stopped
 
 _Result = TypeVar("_Result")
+#: A call that gave no sign for so long (seconds) is left behind by a service that is to end; one
+#: that gets on looks at the stop by itself.
+_STOPS_AFTER = 5.0
 
 
 class _Call(Generic[_Result]):
@@ -18,10 +21,14 @@ class _Call(Generic[_Result]):
         self._work = work
         self.last_tick = time.monotonic()
         self.finished = threading.Event()
+        self.given_up = threading.Event()
         self.result: _Result | None = None
         self.error: Exception | None = None
 
     def tick(self) -> None:
+        if self.given_up.is_set():
+            # Nobody waits for it any more: what it would still do, nobody would know of.
+            raise Stopped("it came back after it was given up")
         self.last_tick = time.monotonic()
 
     def run(self) -> None:
@@ -39,14 +46,23 @@ class Patience:
     A call gets ``tick``, which it calls whenever it gets on. When none came for ``limit``
     seconds the caller gets ``SourceOffline`` and the thread is left to itself; until it comes
     back, further calls fail at once, so that a dead share costs one thread, not one a minute.
-    Several threads may call it, for the same share. ``beat`` is called about once a second while
-    a caller waits, in its own thread: waiting here is no hang, for it ends by itself.
+    A call that comes back ends at its next ``tick``. Several threads may call it, for the same
+    share. ``beat`` is called about once a second while a caller waits, in its own thread: waiting
+    here is no hang, for it ends by itself. ``should_stop`` is asked as often: a service that is
+    to end waits for no share, and its callers get ``Stopped``.
     """
 
-    def __init__(self, name: str, limit: float, beat: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        name: str,
+        limit: float,
+        beat: Callable[[], None] = lambda: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._name = name
         self._limit = limit
         self._beat = beat
+        self._should_stop = should_stop
         self._given_up: tuple[threading.Event, ...] = ()
 
     @property
@@ -62,10 +78,12 @@ class Patience:
         threading.Thread(target=call.run, name=f"source-{self._name}", daemon=True).start()
         while not call.finished.wait(min(1.0, self._limit)):
             self._beat()
-            if time.monotonic() - call.last_tick > self._limit:
+            silent = time.monotonic() - call.last_tick
+            if silent > self._limit or (silent > _STOPS_AFTER and self._should_stop()):
+                call.given_up.set()
                 still = [one for one in self._given_up if not one.is_set()]
                 self._given_up = (*still, call.finished)
-                raise self._no_answer()
+                raise self._no_answer() if silent > self._limit else Stopped()
         self._beat()
         if call.error is not None:
             raise call.error

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.core.durations import iso
-from datalake_syncd.core.errors import SyncdError
+from datalake_syncd.core.errors import Stopped, SyncdError
 from datalake_syncd.core.kinds.kind import MAX_METADATA_BYTES, TopFolder
 from datalake_syncd.core.model import Assessment, Gate, Status, Step
 from datalake_syncd.core.names import escape
@@ -136,5 +136,7 @@ def _is_there(service: Service, run: Run) -> bool:
     folder = own_folder(instrument, run.name)
     try:
         return service.patience(run.instrument).call(lambda _tick: tree.is_folder(folder))
+    except Stopped:
+        raise  # nobody knows, and nothing may be written down of it
     except SyncdError:
         return False  # its source may be away; then the alarm stands

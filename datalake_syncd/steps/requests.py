@@ -174,7 +174,8 @@ def undo(service: Service, run: Run, _argument: str | None) -> str:
         raise _refuse(run, "belongs to an instrument that is no longer configured", "configure it")
     plan = service.ledger.files.plan(run.id)
     source, name = instrument.source, run.trash
-    there = trash.is_there(source, name, trash=True)
+    patience = service.context(run).patience
+    there = patience.call(lambda _tick: trash.is_there(source, name, trash=True))
     if not there:
         check_source(service.context(run))  # with its disk away nobody can say so
     if not there and run.pruned_at is not None:
@@ -183,13 +184,15 @@ def undo(service: Service, run: Run, _argument: str | None) -> str:
             "was emptied from the trash already",
             f"fetch it from the lake: datalake-syncd restore {run.key} DIR",
         )
-    missing = trash.strangers(source, name, plan) if there else []
+    missing: list[str] = []
+    if there:
+        missing = patience.call(lambda tick: trash.strangers(source, name, plan, tick=tick))
     # Written down before the rename: after a crash in between it must neither be found ready
     # for pruning again, nor look like a stranger's folder in the place of a pruned run.
     hold_reason = "brought back from the trash by a person"
     run = service.ledger.runs.set(run, hold_reason=hold_reason, pruned_at=None)
     if there:
-        trash.bring_back(source, name, run.name)
+        patience.call(lambda _tick: trash.bring_back(source, name, run.name))
     reach(FailPoint.UNDO_RENAMED)
     service.ledger.runs.move(
         run,

@@ -173,7 +173,14 @@ def _copy_way(
 def _keep_words(context: Context, result: CopyResult) -> None:
     """What azcopy said of a job that did not go well, for the log of the run."""
     failed = [f"{one.source}: {one.code} {one.status} {one.reason}" for one in result.failures]
-    words = [*result.errors, *result.doubts, *failed, *result.log_notes, result.stderr]
+    words = [
+        *result.errors,
+        *result.doubts,
+        *result.warnings,
+        *failed,
+        *result.log_notes,
+        result.stderr,
+    ]
     said = [word for word in words if word.strip()]
     if result.returncode or said:
         context.log(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -23,8 +24,9 @@ from datalake_syncd.steps.context import Context
 from datalake_syncd.steps.health import Health
 from datalake_syncd.steps.pulse import Pulse
 
-#: A source that gives no sign of life for so long (seconds) is offline.
-PATIENCE = 120.0
+#: A source that gives no sign of life for so long (seconds) is offline. The variable is for tests
+#: and rehearsals.
+PATIENCE = float(os.environ.get("SYNCD_PATIENCE", "120"))
 _JUMP = 300.0
 _JUMP_MATTERS = 3600.0
 
@@ -174,7 +176,7 @@ class Service:
             return self._sheet_patience.setdefault(folder, self._new_patience(name))
 
     def _new_patience(self, name: str) -> Patience:
-        return Patience(name, PATIENCE, self.pulse.beat)
+        return Patience(name, PATIENCE, self.pulse.beat, self.stopping.is_set)
 
     def stop_run(self, run_id: int) -> None:
         """A person holds a run that is being worked on."""

@@ -160,5 +160,8 @@ def _grows(service: Service, run: Run) -> bool:
 def _in_trash(service: Service, run: Run) -> bool:
     if _grows(service, run):
         return False  # a batch in the trash says nothing of the folder, which stays
-    source = service.config.instruments[run.instrument].source
-    return run.trash is not None and trash.is_there(source, run.trash, trash=True)
+    source, name = service.config.instruments[run.instrument].source, run.trash
+    if name is None:
+        return False
+    patience = service.patience(run.instrument)
+    return patience.call(lambda _tick: trash.is_there(source, name, trash=True))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from datalake_syncd.adapters.patience import Patience
-from datalake_syncd.core.errors import SourceOffline
+from datalake_syncd.core.errors import SourceOffline, Stopped
 
 
 def test_a_result_and_an_error_come_through() -> None:
@@ -54,3 +54,36 @@ def test_a_call_that_gets_on_is_never_given_up() -> None:
         return "done"
 
     assert patience.call(slow) == "done"
+
+
+def test_a_call_that_comes_back_after_it_was_given_up_ends_at_its_next_sign() -> None:
+    patience = Patience("x", 0.2)
+    come_back, ended = threading.Event(), threading.Event()
+    done = []
+
+    def work(tick: Callable[[], None]) -> None:
+        try:
+            come_back.wait(30)
+            tick()
+            done.append("what nobody waits for any more")
+        finally:
+            ended.set()
+
+    with pytest.raises(SourceOffline):
+        patience.call(work)
+    come_back.set()
+    assert ended.wait(30)
+    assert done == []
+
+
+def test_whoever_is_to_end_waits_for_no_call_that_hangs() -> None:
+    stop, come_back = threading.Event(), threading.Event()
+    patience = Patience("x", 600.0, should_stop=stop.is_set)
+
+    def hang(_tick: Callable[[], None]) -> None:
+        stop.set()
+        come_back.wait(60)
+
+    with pytest.raises(Stopped):
+        patience.call(hang)
+    come_back.set()

@@ -12,7 +12,13 @@ import pytest
 
 from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.tree import private, trash
-from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SourceOffline, SyncdError
+from datalake_syncd.core.errors import (
+    NeedsPerson,
+    SourceChanged,
+    SourceOffline,
+    Stopped,
+    SyncdError,
+)
 from datalake_syncd.core.model import EmptyDirectory, FileEntry, Oddity
 from datalake_syncd.core.names import JUNK, Excluder
 from datalake_syncd.core.pruning import PlanItem
@@ -231,6 +237,18 @@ def test_emptying_twice_is_the_same_as_once(run: Path) -> None:
     assert list((source / trash.TRASH).iterdir()) == []
     again = trash.empty(source, "run.1", plan)
     assert (again.unlinked, again.left) == (0, ())
+
+
+def test_nothing_is_unlinked_once_the_last_word_says_no(run: Path) -> None:
+    source, plan = run.parent, plan_of(run)
+    trash.move_to_trash(source, "run", "run.1")
+
+    def given_up() -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        trash.empty(source, "run.1", plan, before_each=given_up)
+    assert trash.missing(source, "run.1", plan) == set()
 
 
 def test_a_file_that_is_not_the_planned_one_stays(run: Path) -> None:

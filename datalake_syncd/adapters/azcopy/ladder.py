@@ -12,6 +12,9 @@ PATIENCE = 10.0
 """Seconds between two rungs; azcopy needs two to three for a clean end."""
 
 
+_LAST_RUNG = 3
+
+
 class StopLadder:
     """``cancel`` on stdin, SIGTERM, SIGKILL to the whole process group; one step at a time."""
 
@@ -25,6 +28,11 @@ class StopLadder:
     def started(self) -> bool:
         """True once azcopy was asked to end."""
         return self._rung > 0
+
+    @property
+    def exhausted(self) -> bool:
+        """True once it was killed: there is nothing left to do but to wait."""
+        return self._rung >= _LAST_RUNG
 
     def climb(self) -> None:
         """Take the next step if it is due; call it often. The first call asks azcopy to end."""

@@ -181,10 +181,12 @@ class _Call:
                     if not self._collector.stopped and stuck is None:
                         continue
                 ladder.climb()
+                if ladder.exhausted:
+                    break
         finally:
             # Also what azcopy started (az), and azcopy itself when we leave by an exception.
             signal_group(process, signal.SIGKILL)
-            returncode = process.wait()
+            returncode = self._last_wait(process)
             self._end_listening(process, listeners)
         while events := self._waiting_events():
             for event in events:
@@ -225,11 +227,25 @@ class _Call:
             thread.start()
         return threads
 
+    def _last_wait(self, process: subprocess.Popen[bytes]) -> int:
+        """Its exit code; or that of a killed one, when the kernel keeps it for a dead share.
+
+        Such a one is left behind: it was killed, and does nothing more when the share is back.
+        """
+        try:
+            return process.wait(_LAST_WORDS)
+        except subprocess.TimeoutExpired:
+            self._collector.warnings.append(
+                f"azcopy (process {process.pid}) can't be killed: it waits in the kernel for a "
+                "disk or share that does not answer; it ends when that is back"
+            )
+            return -signal.SIGKILL
+
     def _end_listening(
         self, process: subprocess.Popen[bytes], listeners: list[threading.Thread]
     ) -> None:
         for listener in listeners:
-            listener.join(_LAST_WORDS)
+            listener.join(_LAST_WORDS if process.returncode is not None else 0.1)
         if any(listener.is_alive() for listener in listeners):
             # Closing under a reader would wait for it.
             self._collector.warnings.append("something that azcopy started holds its output open")

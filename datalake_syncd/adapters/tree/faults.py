@@ -13,8 +13,11 @@ _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _DENIED = {errno.EACCES, errno.EPERM}
 
 
-def classify(error: OSError, path: str) -> SyncdError:
-    """Turn an operating-system error about ``path`` (raw or escaped) into one of our kinds."""
+def classify(error: OSError, path: str, at: int | None = None) -> SyncdError:
+    """Turn an operating-system error about ``path`` (raw or escaped) into one of our kinds.
+
+    ``at`` is the byte from which the read that failed began.
+    """
     shown = escape(path)
     text = error.strerror or str(error)
     if error.errno in _GONE:
@@ -28,8 +31,9 @@ def classify(error: OSError, path: str) -> SyncdError:
             why="a file that can't be read can't be carried",
             next_step="give the service's user read access to it, then: datalake-syncd retry RUN",
         )
+    where = "" if at is None else f" from byte {at}"
     return SourceOffline(
-        f"reading {shown} failed: {text} (errno {error.errno})",
+        f"reading {shown}{where} failed: {text} (errno {error.errno})",
         why="the source's disk or share has a fault, or its server is away",
         next_step="check the mount and the instrument's disk; the service tries again by itself",
     )

@@ -129,7 +129,7 @@ def hash_file(
                     break  # it grows while it is read: no use in running after its end
             after = file_stat(os.fstat(descriptor))
         except OSError as error:
-            raise classify(error, relative) from error
+            raise classify(error, relative, at=done) from error
     if after != before or done != before.size:
         raise SourceChanged(_changed(relative, before, after, done))
     return digest.hexdigest(), before

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -71,8 +71,11 @@ class Folders:
             return None
         return file_stat(told) if stat.S_ISREG(told.st_mode) else None
 
-    def remove(self, item: PlanItem) -> bool | None:
-        """True: unlinked. False: it is not the file of the plan. None: already gone."""
+    def remove(self, item: PlanItem, before: Callable[[], None] = lambda: None) -> bool | None:
+        """True: unlinked. False: it is not the file of the plan. None: already gone.
+
+        ``before`` is called right before the unlink, and may raise to prevent it.
+        """
         parent = self._parent(item.path)
         name = item.path.rpartition("/")[2]
         try:
@@ -87,6 +90,7 @@ class Folders:
             now = replace(now, ctime_ns=item.stat.ctime_ns)
         if not stat.S_ISREG(told.st_mode) or now != item.stat:
             return False
+        before()
         unlink_at(name, parent)
         if told.st_nlink > 1:
             self._links_cut.add(item.stat.inode)

@@ -123,6 +123,7 @@ def strangers(
     most: int = 20,
     *,
     renamed: bool = False,
+    tick: Callable[[], None] = lambda: None,
 ) -> list[str]:
     """Files of the plan that are not in the trash as they were hashed, at most ``most``, escaped.
 
@@ -139,6 +140,7 @@ def strangers(
                     if len(found) == most:
                         break
                     now = folders.file(item.path)
+                    tick()
                     if now is not None and renamed:
                         now = replace(now, ctime_ns=item.stat.ctime_ns)
                     if now is None or now != item.stat:
@@ -155,7 +157,12 @@ def strangers(
     return found
 
 
-def missing(source: Path, trash_name: str, plan: Sequence[PlanItem]) -> set[str]:
+def missing(
+    source: Path,
+    trash_name: str,
+    plan: Sequence[PlanItem],
+    tick: Callable[[], None] = lambda: None,
+) -> set[str]:
     """The files of the plan that are no longer in the trash: emptying it had begun."""
     if not is_there(source, trash_name, trash=True):
         return {item.path for item in plan}
@@ -163,7 +170,12 @@ def missing(source: Path, trash_name: str, plan: Sequence[PlanItem]) -> set[str]
         with opened(source) as top, opened(TRASH, top) as trash, opened(trash_name, trash) as run:
             folders = Folders(run)
             try:
-                return {item.path for item in plan if folders.file(item.path) is None}
+                found = set()
+                for item in plan:
+                    tick()
+                    if folders.file(item.path) is None:
+                        found.add(item.path)
+                return found
             finally:
                 folders.close()
     except OSError as error:
@@ -175,10 +187,13 @@ def empty(
     trash_name: str,
     plan: Sequence[PlanItem],
     *,
+    before_each: Callable[[], None] = lambda: None,
     after_each: Callable[[], None] = lambda: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Emptied:
     """Unlink exactly the files of the plan that are still the same, then the empty folders.
+
+    ``before_each`` is called right before an unlink, and may raise to prevent it.
 
     A file that is already gone is counted (an earlier try was interrupted); one that is not
     the file of the plan stays and is named, as does every folder that is not empty.
@@ -196,7 +211,7 @@ def empty(
                     for item in plan:
                         if should_stop():
                             return Emptied(unlinked, freed, gone, (), interrupted=True)
-                        outcome = folders.remove(item)
+                        outcome = folders.remove(item, before_each)
                         if outcome is None:
                             gone += 1
                         elif outcome:

@@ -37,16 +37,20 @@ def move_entries(
     entries: Sequence[str],
     trash_name: str,
     *,
+    before_each: Callable[[], None] = lambda: None,
     after_each: Callable[[], None] = lambda: None,
 ) -> None:
-    """Rename entries below ``source / base`` to the same paths below a folder of the trash."""
+    """Rename entries below ``source / base`` to the same paths below a folder of the trash.
+
+    ``before_each`` is called right before a rename, and may raise to prevent it.
+    """
     try:
         with opened(source) as top:
             with suppress(FileExistsError):
                 os.mkdir(TRASH, 0o750, dir_fd=top)
             with opened(TRASH, top) as trash, suppress(FileExistsError):
                 os.mkdir(trash_name, 0o750, dir_fd=trash)
-            _rename_all(top, base, f"{TRASH}/{trash_name}", entries, after_each)
+            _rename_all(top, base, f"{TRASH}/{trash_name}", entries, before_each, after_each)
     except OSError as error:
         raise not_moved(error, entries[0], source) from error
 
@@ -57,12 +61,13 @@ def bring_entries_back(
     entries: Sequence[str],
     trash_name: str,
     *,
+    before_each: Callable[[], None] = lambda: None,
     after_each: Callable[[], None] = lambda: None,
 ) -> None:
     """The reverse of ``move_entries``; refuses when a place is taken, then moves nothing there."""
     try:
         with opened(source) as top:
-            _rename_all(top, f"{TRASH}/{trash_name}", base, entries, after_each)
+            _rename_all(top, f"{TRASH}/{trash_name}", base, entries, before_each, after_each)
             with opened(TRASH, top) as trash:
                 with opened(trash_name, trash) as batch:
                     left = remove_folders(batch, "")
@@ -72,13 +77,16 @@ def bring_entries_back(
         raise not_moved(error, entries[0], source) from error
 
 
-def in_place(source: Path, base: str, plan: Sequence[PlanItem]) -> set[str]:
+def in_place(
+    source: Path, base: str, plan: Sequence[PlanItem], tick: Callable[[], None] = lambda: None
+) -> set[str]:
     """The files of the plan that lie below ``source / base`` with their size and time of change.
 
     A rename gives another ctime, and a share that was mounted anew other inodes.
     """
     found: set[str] = set()
     for item in plan:
+        tick()
         try:
             told = os.lstat(source / base / item.path)
         except (FileNotFoundError, NotADirectoryError):
@@ -114,6 +122,7 @@ def _rename_all(
     above_from: str,
     above_to: str,
     entries: Sequence[str],
+    before_each: Callable[[], None],
     after_each: Callable[[], None],
 ) -> None:
     for entry in entries:
@@ -131,6 +140,7 @@ def _rename_all(
                     why="only a rename within one file system moves it safely",
                     next_step="unmount what is mounted there, or set prune.enabled = false",
                 )
+            before_each()
             try:
                 rename_to_free_name(name, before, after)
             except FileExistsError as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -55,7 +56,8 @@ def prune_units(context: Context) -> Answer:
     try:
         decision = evidence.decide(context, conditions)
     except SourceChanged:
-        if os.path.lexists(own_folder(context.instrument, run.name)):
+        folder = own_folder(context.instrument, run.name)
+        if context.patience.call(lambda _tick: os.path.lexists(folder)):
             raise
         # Whether it was taken away or renamed is for the next scan to say.
         return Wait("not pruned: its folder is not on the source", _ASK_AGAIN)
@@ -80,11 +82,16 @@ def _move(context: Context, plan: PrunePlan) -> Answer:
     )  # fmt: skip
     reach(FailPoint.PRUNE_INTENDED)
     entries = _entries(context, plan.items)
-    units.move_entries(
-        context.instrument.source, _base(context), entries, name, after_each=_renamed
-    )
+    source, base = context.instrument.source, _base(context)
+
+    def move(tick: Callable[[], None]) -> None:
+        units.move_entries(source, base, entries, name, before_each=tick, after_each=_renamed)
+
+    context.patience.call(move)
     reach(FailPoint.PRUNE_RENAMED)
-    changed = trash.strangers(context.instrument.source, name, plan.items, renamed=True)
+    changed = context.patience.call(
+        lambda tick: trash.strangers(source, name, plan.items, renamed=True, tick=tick)
+    )
     if changed:
         named = ", ".join(changed)
         _take_back(context, f"written to while it was being pruned: {named}")
@@ -153,12 +160,20 @@ def _put_back(context: Context, why: str) -> list[str]:
     source, base = context.instrument.source, _base(context)
     plan = context.ledger.files.plan(context.run.id)
     name = context.run.trash or ""
-    back: set[str] = set()
-    if plan and trash.is_there(source, name, trash=True):
-        back = {item.path for item in plan} - trash.missing(source, name, plan)
-        units.bring_entries_back(source, base, _entries(context, plan), name, after_each=_renamed)
-        reach(FailPoint.PRUNE_BROUGHT_BACK)
-    back |= units.in_place(source, base, plan)  # by an earlier try that was cut off
+    entries = _entries(context, plan)
+
+    def bring_back(tick: Callable[[], None]) -> set[str]:
+        back: set[str] = set()
+        if plan and trash.is_there(source, name, trash=True):
+            back = {item.path for item in plan} - trash.missing(source, name, plan, tick)
+            units.bring_entries_back(
+                source, base, entries, name, before_each=tick, after_each=_renamed
+            )
+            reach(FailPoint.PRUNE_BROUGHT_BACK)
+        # What is in its place already was put there by an earlier try that was cut off.
+        return back | units.in_place(source, base, plan, tick)
+
+    back = context.patience.call(bring_back)
     context.ledger.runs.event(
         context.run.id, context.now(), "prune.put-back", f"put back in place: {why}", step="prune"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from datalake_syncd.adapters import tree
@@ -77,17 +77,22 @@ def empty_by_plan(context: Context, plan: list[PlanItem]) -> trash.Emptied:
         run.id, context.now(), "trash.emptying", f"{len(plan)} files are unlinked", step="prune"
     )
 
-    def unlinked() -> None:
-        context.beat()
-        reach(FailPoint.TRASH_FILE_UNLINKED)
+    def unlink_all(tick: Callable[[], None]) -> trash.Emptied:
+        def unlinked() -> None:
+            tick()
+            reach(FailPoint.TRASH_FILE_UNLINKED)
 
-    done = trash.empty(
-        context.instrument.source,
-        run.trash or "",
-        plan,
-        after_each=unlinked,
-        should_stop=context.should_stop,
-    )
+        return trash.empty(
+            context.instrument.source,
+            run.trash or "",
+            plan,
+            before_each=tick,
+            after_each=unlinked,
+            should_stop=context.should_stop,
+        )
+
+    # Given up, it unlinks nothing more when it comes back: a person may have it back by then.
+    done = context.patience.call(unlink_all)
     if not done.interrupted:
         reach(FailPoint.TRASH_EMPTIED)
     return done
@@ -109,13 +114,20 @@ def _as_they_are_now(context: Context, plan: list[PlanItem]) -> list[PlanItem]:
     """
     run, source = context.run, context.instrument.source
     name = run.trash or ""
-    if not trash.is_there(source, name, trash=True):
+    if not context.patience.call(lambda _tick: trash.is_there(source, name, trash=True)):
         return plan  # emptied by an earlier try: only the record is missing
-    other = set(trash.strangers(source, name, plan, most=len(plan)))
+    other = set(
+        context.patience.call(
+            lambda tick: trash.strangers(source, name, plan, most=len(plan), tick=tick)
+        )
+    )
+    if not other:
+        return plan
+    gone = context.patience.call(lambda tick: trash.missing(source, name, plan, tick))
     folder = source / trash.TRASH / name
     now: list[PlanItem] = []
     for item in plan:
-        if escape(item.path) not in other or not os.path.lexists(folder / item.path):
+        if escape(item.path) not in other or item.path in gone:
             now.append(item)  # the same, or unlinked by an earlier try
             continue
         md5, stat = context.patience.call(

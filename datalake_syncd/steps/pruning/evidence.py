@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 from datalake_syncd.adapters import tree
 from datalake_syncd.core import pruning
@@ -16,6 +15,7 @@ from datalake_syncd.steps import listing
 from datalake_syncd.steps.context import Context, lake_id
 from datalake_syncd.steps.growing.evidence import decide_units
 from datalake_syncd.steps.hash_pool import THREADS
+from datalake_syncd.steps.side_by_side import side_by_side
 
 _BATCH = 256
 DAY = 86_400.0
@@ -118,11 +118,12 @@ def _look_and_hash(context: Context, tick: Callable[[], None]) -> list[Oddity]:
 
     files.begin_look(run.id)
     walk = regular()
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="rehash") as threads:
-        while batch := list(itertools.islice(walk, _BATCH)):
-            files.add_seen(run.id, list(threads.map(hashed, batch)))
-            if context.should_stop():
-                raise Stopped
+    while batch := list(itertools.islice(walk, _BATCH)):
+        seen = side_by_side(hashed, batch, THREADS, "rehash")
+        tick()  # a look that was given up must not write into the next one's rows
+        files.add_seen(run.id, seen)
+        if context.should_stop():
+            raise Stopped
     return oddities
 
 

@@ -52,8 +52,15 @@ def _unfinished(context: Context) -> Answer | None:
     run = context.run
     check_source(context)
     name = run.trash or ""
-    if trash.is_there(context.instrument.source, name, trash=True):
-        if trash.is_there(context.instrument.source, run.name):
+    source = context.instrument.source
+    moved, in_place = context.patience.call(
+        lambda _tick: (
+            trash.is_there(source, name, trash=True),
+            trash.is_there(source, run.name),
+        )
+    )
+    if moved:
+        if in_place:
             raise NeedsPerson(
                 f"{escape(run.name)} is both in its place and in the trash",
                 why="a folder came back under the name of a run that was just being pruned",
@@ -77,7 +84,10 @@ def _move(context: Context, plan: PrunePlan) -> Answer:
         bytes=plan.bytes,
     )  # fmt: skip
     reach(FailPoint.PRUNE_INTENDED)
-    trash.move_to_trash(context.instrument.source, run.name, name)
+    source = context.instrument.source
+    # One that is given up may still be done later, like one that a crash cut off: the intent
+    # that was written down leads the next try to it.
+    context.patience.call(lambda _tick: trash.move_to_trash(source, run.name, name))
     reach(FailPoint.PRUNE_RENAMED)
     return _moved(replace(context, run=run), list(plan.items))
 
@@ -85,9 +95,9 @@ def _move(context: Context, plan: PrunePlan) -> Answer:
 def _moved(context: Context, plan: list[PlanItem]) -> Answer:
     run, source = context.run, context.instrument.source
     name = run.trash or ""
-    changed = trash.strangers(source, name, plan)
+    changed = context.patience.call(lambda tick: trash.strangers(source, name, plan, tick=tick))
     if changed:
-        trash.bring_back(source, name, run.name)
+        context.patience.call(lambda _tick: trash.bring_back(source, name, run.name))
         return Back(
             Step.SIGHTED,
             "prune.refused",
@@ -133,7 +143,9 @@ def empty_trash(context: Context) -> Answer:
 def _rescue(context: Context, plan: list[PlanItem], gone: list[str]) -> Answer:
     run = context.run
     named = ", ".join(gone[:5])
-    unlinked = trash.missing(context.instrument.source, run.trash or "", plan)
+    unlinked = context.patience.call(
+        lambda tick: trash.missing(context.instrument.source, run.trash or "", plan, tick)
+    )
     if unlinked:
         raise NeedsPerson(
             f"the lake lost or changed files of a run whose trash was being emptied: {named}",
@@ -160,8 +172,8 @@ def _rescue(context: Context, plan: list[PlanItem], gone: list[str]) -> Answer:
 def _bring_back(context: Context, why: str) -> Answer:
     run, source = context.run, context.instrument.source
     name = run.trash or ""
-    if trash.is_there(source, name, trash=True):
-        trash.bring_back(source, name, run.name)
+    if context.patience.call(lambda _tick: trash.is_there(source, name, trash=True)):
+        context.patience.call(lambda _tick: trash.bring_back(source, name, run.name))
     reach(FailPoint.PRUNE_BROUGHT_BACK)
     return Back(
         Step.SIGHTED,

@@ -13,7 +13,7 @@ from datalake_syncd.core.errors import Stopped
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.wording import counted
 from datalake_syncd.steps.context import lake_id
-from datalake_syncd.steps.overview.report import UPLOADS_PAUSED
+from datalake_syncd.steps.notes import UPLOADS_PAUSED
 from datalake_syncd.steps.published import Place
 from datalake_syncd.steps.scrub import passes
 from datalake_syncd.steps.scrub.found import Found, How, Purse
