@@ -21,6 +21,7 @@ from tests.proxy import Proxy
 from tests.servers import Azurite, Certificate, TokenServer
 
 
+@pytest.mark.slow
 def test_e21_a_name_that_nobody_knows_is_waited_for_and_said(lab: Lab) -> None:
     run = miseq(1)
     write(lab, run)
@@ -90,10 +91,11 @@ def test_e22_k3_a_certificate_that_is_no_good_is_named_and_never_accepted(
             Lake(access).check()
         for word in words:
             assert word in caught.value.what + caught.value.next_step
-        result = run_copy(copied(access, azcopy_path, tmp_path), clean=shutil.rmtree)
-        error = verdict(result, 1)
-        assert isinstance(error, LakeUnavailable)
-        assert "TLS" in error.next_step
+        if begins < dt.timedelta():  # for azcopy one of the two wrong times is enough
+            result = run_copy(copied(access, azcopy_path, tmp_path), clean=shutil.rmtree)
+            error = verdict(result, 1)
+            assert isinstance(error, LakeUnavailable)
+            assert "TLS" in error.next_step
         assert proxy.seen == [], "something was said before the certificate was looked at"
 
 

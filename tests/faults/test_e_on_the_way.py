@@ -76,6 +76,7 @@ def test_e1_a_busy_lake_is_asked_again_until_it_holds_everything(lab: Lab, proxy
     expect_every_byte(lab, files)
 
 
+@pytest.mark.slow
 def test_e10_e11_a_connection_may_break_before_within_and_after_any_request(
     lab: Lab, proxy: Proxy
 ) -> None:

@@ -109,6 +109,7 @@ REFUSALS = {
 }
 
 
+@pytest.mark.slow
 def test_e5_e6_e8_e27_what_the_lake_refuses_is_named_and_stops_no_other_run(lab: Lab) -> None:
     runs = {number: miseq(number) for number in REFUSALS}
     good = miseq(99)
@@ -161,6 +162,7 @@ def expect_stopped_at_transfer(lab: Lab, name: str) -> None:
     assert f"miseq-out/{name}.sync" not in lab.blobs(name_starts_with=f"miseq-out/{name}.")
 
 
+@pytest.mark.slow
 def test_e28_a_listing_that_a_strange_name_breaks_proves_nothing(lab: Lab) -> None:
     run, other = miseq(1), miseq(2)
     write(lab, run)
