@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.servers import AZCOPY, AZURITE, REPO, Azurite, Certificate, TokenServer
 
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 # Tests start the service some seven hundred times. Where the environment forbids Python to keep
 # what it compiled, as that of containers often does, each start would compile all of it again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# How long an example takes says more about the machine than about the code; what hangs is ended
+# by pytest's own time limit.
+settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any-machine")
 
 
 def need(there: bool, what: str) -> None:
