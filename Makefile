@@ -15,7 +15,7 @@ ARGS ?=
 WALKS ?= 5000
 SEED ?= 0
 FAST_TESTS := $(wildcard tests/core tests/config tests/test_house.py)
-CODE := $(wildcard datalake_syncd tests demo benchmarks)
+CODE := $(wildcard datalake_syncd tests demo benchmarks tools)
 
 .PHONY: help
 help: ## list the targets
@@ -50,7 +50,7 @@ test-model: setup ## random walks with the laws of the service: make test-model 
 	WALKS=$(WALKS) SEED=$(SEED) $(VENV)/pytest tests/model $(ARGS)
 
 .PHONY: test-home
-test-home: setup ## what needs big tools: real systemd, images, a browser; as root
+test-home: setup ## what needs big tools: real systemd, images, a browser, other shells; as root
 	@tools/home.sh
 	CI=true $(VENV)/pytest -m home --durations=10 $(ARGS)
 

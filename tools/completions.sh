@@ -24,4 +24,8 @@ write() { # SHELL FILE
 
 write bash datalake-syncd
 write zsh _datalake-syncd
+# zsh runs the file anew when it is asked for the second time: click's script only registers then,
+# and that TAB gives nothing.
+sed -i 's/ == loadautofunc \]\]/ == (loadautofunc|shfunc) ]]/' "$FOLDER/zsh/_datalake-syncd"
+grep -q '(loadautofunc|shfunc)' "$FOLDER/zsh/_datalake-syncd"
 write fish datalake-syncd.fish

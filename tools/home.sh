@@ -17,6 +17,8 @@ declare -A PACKAGES=(
     [mkfs.ext4]=e2fsprogs
     [docker-compose]=docker-compose
     [dpkg-deb]=dpkg
+    [zsh]=zsh
+    [fish]=fish
 )
 
 missing=()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pytest
 from datalake_syncd.adapters.ledger import Ledger, Run
 from datalake_syncd.cli import main
 from datalake_syncd.core.model import Outcome, Proof, Status, Step
+from tests.servers import REPO
 
 RUN = "180612_NB501016_0001_AHXXXXXXXX"
 
@@ -165,3 +167,15 @@ def soon() -> Callable[[Callable[[], object]], None]:
             time.sleep(0.02)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def completions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the completions of all shells."""
+    folder = tmp_path_factory.mktemp("completions")
+    subprocess.run([REPO / "tools" / "completions.sh", folder], check=True)
+    for shell, name in (("zsh", "_datalake-syncd"), ("fish", "datalake-syncd.fish")):
+        text = (folder / shell / name).read_text()
+        assert f"{shell}_complete" in text
+        assert text.count("2>/dev/null)") == 1
+    return folder

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import pty
-import re
-import select
 import shutil
-import signal
 import sqlite3
 import subprocess
 import time
@@ -16,92 +12,26 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli import shells
 from tests.cli.conftest import Place
+from tests.cli.shells import Shell
+from tests.conftest import need
 from tests.servers import REPO
 
 FIRST = "180612_NB501016_0001_AHXXXXXXXX"
 SECOND = "180613_NB501016_0002_AHYYYYYYYY"
-PROMPT = "syncd-prompt> "
-
-
-class Bash:
-    """An interactive bash on a terminal of its own, with the completions loaded."""
-
-    def __init__(self, script: Path, config: Path) -> None:
-        self._ahead = ""
-        self.pid, self._terminal = pty.fork()
-        if self.pid == 0:
-            path = f"{REPO / '.venv' / 'bin'}:{os.environ['PATH']}"
-            environment = {"PATH": path, "TERM": "dumb", "DATALAKE_SYNCD_CONFIG": str(config)}
-            environment |= {"PS1": PROMPT, "HOME": str(config.parent), "COLUMNS": "200"}
-            argv = ["bash", "--norc", "--noprofile", "-i"]
-            os.execve("/bin/bash", argv, environment)  # noqa: S606 - a shell is what is tested
-        self.until(PROMPT)
-        self.type("bind 'set show-all-if-ambiguous on'; bind 'set bell-style none'\n")
-        self.type(f"source {script}\n")
-        self.rest()
-
-    def type(self, text: str) -> None:
-        os.write(self._terminal, text.encode())
-
-    def until(self, text: str, seconds: float = 30) -> str:
-        """What appears until (and with) this text; what came behind it is for the next."""
-        seen, end = self._ahead, time.monotonic() + seconds
-        while text not in seen:
-            left = end - time.monotonic()
-            assert left > 0, f"{text!r} never came: {seen!r}"
-            if select.select([self._terminal], [], [], left)[0]:
-                seen += os.read(self._terminal, 4096).decode()
-        told, found, self._ahead = seen.partition(text)
-        return told + found
-
-    def tab(self, line: str) -> str:
-        """Type a line, press TAB, give what appears; then clear the line."""
-        self.type(line)
-        self.until(line)
-        # What is typed meanwhile appears when the completion has come to its end.
-        self.type("\tZ9Z")
-        seen = self.until("Z9Z").removesuffix("Z9Z")
-        self.rest()
-        return re.sub(r"[\x07\r]", "", seen)
-
-    def rest(self) -> None:
-        """Clear the line, and wait for a prompt that is surely new and reads keys.
-
-        A completion prints the prompt again, and what is typed before readline has the terminal
-        is echoed twice: the sum tells where an own command ended.
-        """
-        self.type("\x15echo $((40000 + 1234))\n")
-        self.until("41234")
-        self.until(PROMPT)
-
-    def close(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-        os.close(self._terminal)
-
-
-@pytest.fixture(scope="module")
-def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("completions")
-    subprocess.run([REPO / "tools" / "completions.sh", folder], check=True)
-    for shell, name in (("zsh", "_datalake-syncd"), ("fish", "datalake-syncd.fish")):
-        text = (folder / shell / name).read_text()
-        assert f"{shell}_complete" in text
-        assert text.count("2>/dev/null)") == 1
-    return folder / "bash" / "datalake-syncd"
 
 
 @pytest.fixture
-def bash(place: Place, script: Path) -> Iterator[Bash]:
+def bash(place: Place, completions: Path) -> Iterator[Shell]:
     if shutil.which("bash") is None:
         pytest.skip("no bash")
-    opened = Bash(script, place.config)
+    opened = shells.bash(completions / "bash" / "datalake-syncd", place.config)
     yield opened
     opened.close()
 
 
-def test_names_of_runs_come_from_the_ledger(place: Place, bash: Bash) -> None:
+def test_names_of_runs_come_from_the_ledger(place: Place, bash: Shell) -> None:
     place.add(FIRST)
     place.add(SECOND)
     place.add("with space; rm -rf $HOME `x`")
@@ -120,7 +50,7 @@ def test_names_of_runs_come_from_the_ledger(place: Place, bash: Bash) -> None:
 @pytest.mark.parametrize(
     "wrong", ["no configuration", "no TOML", "no ledger", "damaged", "newer", "locked", "closed"]
 )
-def test_whatever_is_wrong_nothing_is_printed(place: Place, bash: Bash, wrong: str) -> None:
+def test_whatever_is_wrong_nothing_is_printed(place: Place, bash: Shell, wrong: str) -> None:
     place.add(FIRST)
     ledger = place.state / "ledger.sqlite"
     held: sqlite3.Connection | None = None
@@ -165,3 +95,55 @@ def test_whatever_is_wrong_nothing_is_printed(place: Place, bash: Bash, wrong: s
     assert seen == "", "an error in the prompt"
     assert (told.stdout.strip(), told.stderr) == ("", "")
     assert took < 20, "somebody waits for it"
+
+
+@pytest.mark.home
+def test_a_real_zsh_completes_names_of_runs(place: Place, completions: Path) -> None:
+    zsh = shutil.which("zsh")
+    need(zsh is not None, "zsh")
+    assert zsh is not None
+    place.add(FIRST)
+    place.add(SECOND)
+    opened = shells.zsh(zsh, completions / "zsh", place.config)
+    try:
+        opened.offers("datalake-syncd why 180612", FIRST.removeprefix("180612"))
+        opened.offers("datalake-syncd docto", "r ")
+        opened.offers("datalake-syncd why ", FIRST, SECOND)
+    finally:
+        opened.close()
+    place.config.unlink()
+    opened = shells.zsh(zsh, completions / "zsh", place.config)
+    try:
+        assert opened.tab("datalake-syncd why 1806").strip() == "", "an error in the prompt"
+    finally:
+        opened.close()
+
+
+@pytest.mark.home
+def test_a_real_fish_completes_names_of_runs(place: Place, completions: Path) -> None:
+    fish = shutil.which("fish")
+    need(fish is not None, "fish")
+    assert fish is not None
+    place.add(FIRST)
+    place.add(SECOND)
+
+    def complete(line: str) -> list[str]:
+        """What fish itself offers for this line, without what it says of each."""
+        script = f"source {completions / 'fish' / 'datalake-syncd.fish'}; complete -C '{line}'"
+        path = f"{REPO / '.venv' / 'bin'}:{os.environ['PATH']}"
+        environment = {"PATH": path, "HOME": str(place.root), "TERM": "dumb"}
+        environment["DATALAKE_SYNCD_CONFIG"] = str(place.config)
+        done = subprocess.run(
+            [fish, "--no-config", "-c", script],
+            env=environment, capture_output=True, text=True, check=True, timeout=60,
+        )  # fmt: skip
+        assert done.stderr == ""
+        return [offer.partition("\t")[0] for offer in done.stdout.splitlines()]
+
+    assert complete("datalake-syncd why ") == [FIRST, SECOND]
+    assert complete("datalake-syncd why 180612") == [FIRST]
+    assert complete("datalake-syncd restore nextseq/180612") == [f"nextseq/{FIRST}"]
+    assert complete("datalake-syncd docto") == ["doctor"]
+    assert complete("datalake-syncd hold --r") == ["--reason"]
+    place.config.unlink()
+    assert complete("datalake-syncd why 1806") == [], "an error in the prompt"
