@@ -156,7 +156,7 @@ def test_any_table_is_survived(data: bytes) -> None:
         memory.unlink(missing_ok=True)
 
 
-def test_the_types_of_the_brief_are_known() -> None:
+def test_d3_the_types_of_the_brief_are_known() -> None:
     assert {"cifs", "smb3", "nfs", "nfs4", "9p", "afs", "ceph", "glusterfs"} <= NETWORK_TYPES
 
 

@@ -81,7 +81,7 @@ def test_the_digest_of_two_looks_differs_after_any_change(run: Path, change: obj
     assert sum_of(run).digest != before.digest
 
 
-def test_a_rewrite_with_the_old_mtime_is_seen(run: Path) -> None:
+def test_c11_a_rewrite_with_the_old_mtime_is_seen(run: Path) -> None:
     file = run / "Data" / "L001" / "0001.bcl"
     told = file.stat()
     before = sum_of(run).digest
@@ -91,7 +91,7 @@ def test_a_rewrite_with_the_old_mtime_is_seen(run: Path) -> None:
     assert sum_of(run).digest != before
 
 
-def test_nothing_special_is_followed_opened_or_lost(run: Path, tmp_path: Path) -> None:
+def test_h1_h3_nothing_special_is_followed_opened_or_lost(run: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "secret").write_text("no")
@@ -143,7 +143,7 @@ def test_junk_and_excluded_files_are_counted_by_pattern(run: Path) -> None:
     assert total.oddities == []
 
 
-def test_a_run_folder_that_is_a_link_is_refused(run: Path) -> None:
+def test_h2_a_run_folder_that_is_a_link_is_refused(run: Path) -> None:
     link = run.parent / "link"
     link.symlink_to(run)
     with pytest.raises(NeedsPerson, match="symbolic link"):
@@ -186,7 +186,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_hashed(run: Path) -> None:
         tree.hash_file(run, "big", None, on_bytes=grow)
 
 
-def test_hashing_never_opens_a_link_or_waits_for_a_fifo(run: Path) -> None:
+def test_h3_hashing_never_opens_a_link_or_waits_for_a_fifo(run: Path) -> None:
     (run / "link").symlink_to("RunInfo.xml")
     os.mkfifo(run / "fifo")
     for name in ("link", "fifo"):
@@ -217,7 +217,7 @@ def test_a_run_goes_to_the_trash_and_comes_back_as_it_was(run: Path) -> None:
     assert sum_of(run).digest == before
 
 
-def test_emptying_unlinks_the_plan_and_the_empty_folders_only(run: Path) -> None:
+def test_g11_emptying_unlinks_the_plan_and_the_empty_folders_only(run: Path) -> None:
     source = run.parent
     plan = plan_of(run)
     (run / "Data" / "stranger").write_bytes(b"came later")
@@ -251,7 +251,7 @@ def test_nothing_is_unlinked_once_the_last_word_says_no(run: Path) -> None:
     assert trash.missing(source, "run.1", plan) == set()
 
 
-def test_a_file_that_is_not_the_planned_one_stays(run: Path) -> None:
+def test_g2_a_file_that_is_not_the_planned_one_stays(run: Path) -> None:
     source, plan = run.parent, plan_of(run)
     trash.move_to_trash(source, "run", "run.1")
     file = source / trash.TRASH / "run.1" / "RunInfo.xml"
@@ -264,14 +264,14 @@ def test_a_file_that_is_not_the_planned_one_stays(run: Path) -> None:
     assert file.read_bytes() == b"<RunInfo2>"
 
 
-def test_hard_links_are_both_unlinked(run: Path) -> None:
+def test_c23_hard_links_are_both_unlinked(run: Path) -> None:
     os.link(run / "RunInfo.xml", run / "second")
     source, plan = run.parent, plan_of(run)
     trash.move_to_trash(source, "run", "run.1")
     assert trash.empty(source, "run.1", plan).left == ()
 
 
-def test_a_link_swapped_in_for_a_folder_is_never_followed(run: Path, tmp_path: Path) -> None:
+def test_g4_a_link_swapped_in_for_a_folder_is_never_followed(run: Path, tmp_path: Path) -> None:
     source, plan = run.parent, plan_of(run)
     victim = tmp_path / "victim"
     (victim / "L001").mkdir(parents=True)
@@ -286,7 +286,7 @@ def test_a_link_swapped_in_for_a_folder_is_never_followed(run: Path, tmp_path: P
     assert (tmp_path / "moved-away" / "L001" / "0001.bcl").exists()
 
 
-def test_a_swap_race_never_reaches_outside(run: Path, tmp_path: Path) -> None:
+def test_g4_a_swap_race_never_reaches_outside(run: Path, tmp_path: Path) -> None:
     """Folders are swapped for links all the time while the trash is emptied."""
     for number in range(300):
         folder = run / f"f{number}"

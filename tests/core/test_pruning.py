@@ -62,7 +62,7 @@ def test_a_run_without_any_doubt_is_planned_file_by_file() -> None:
 
 
 @pytest.mark.parametrize("name", DOUBTS)
-def test_one_doubt_keeps_the_whole_run(name: str) -> None:
+def test_g1_one_doubt_keeps_the_whole_run(name: str) -> None:
     evidence = [good("a"), DOUBTS[name](good("b")), good("c")]
     refusal = pruning.decide([], evidence, read_back=False)
     assert isinstance(refusal, PruneRefusal)

@@ -38,7 +38,7 @@ class DeniedLab(Lab):
         return ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--", *command]
 
 
-def test_what_may_not_be_read_blocks_only_its_run(lab: Lab) -> None:
+def test_c8_what_may_not_be_read_blocks_only_its_run(lab: Lab) -> None:
     lab = DeniedLab(lab.root, lab.azurite, lab.container)
     probe = subprocess.run(lab.command("--version"), capture_output=True, check=False)
     if probe.returncode != 0:
@@ -75,7 +75,7 @@ def test_what_may_not_be_read_blocks_only_its_run(lab: Lab) -> None:
         expect_published(lab, run)
 
 
-def test_what_changes_between_settling_and_transfer_is_settled_again(lab: Lab) -> None:
+def test_c12_c15_c16_what_changes_between_settling_and_transfer_is_settled_again(lab: Lab) -> None:
     lost, hole, grown, touched = (miseq(number) for number in (1, 2, 3, 4))
     gone, moved, good = nextseq(5), nextseq(6), miseq(9)
     write(lab, lost, hole, grown, touched, gone, moved, good)
@@ -128,7 +128,7 @@ def _rewrite(path: Path) -> bytes:
     return new
 
 
-def test_a_file_that_is_written_while_it_is_carried_is_carried_again(lab: Lab) -> None:
+def test_c10_c11_a_file_that_is_written_while_it_is_carried_is_carried_again(lab: Lab) -> None:
     lab.configure(azcopy=["cap_mbps = 24"], daemon=["workers = 3"])
     written, restored, good = miseq(1), miseq(2), miseq(9)
     write(lab, written, restored, good)
@@ -156,7 +156,7 @@ def test_a_file_that_is_written_while_it_is_carried_is_carried_again(lab: Lab) -
         )
 
 
-def test_a_run_folder_that_is_a_link_is_not_followed(lab: Lab, tmp_path: Path) -> None:
+def test_h2_a_run_folder_that_is_a_link_is_not_followed(lab: Lab, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     link, good, other = miseq(1), miseq(9), nextseq(9)
     link.write_all(elsewhere)
@@ -208,7 +208,7 @@ def test_a_run_that_vanishes_while_it_is_waited_for_comes_back(lab: Lab) -> None
     expect_published(lab, half)
 
 
-def test_two_runs_that_would_meet_in_the_lake_never_mix(lab: Lab) -> None:
+def test_c18_two_runs_that_would_meet_in_the_lake_never_mix(lab: Lab) -> None:
     lab.kinds["second"] = "miseq"
     lab.source("second").mkdir()
     lab.sheets("second").mkdir()
@@ -240,7 +240,7 @@ def test_two_runs_that_would_meet_in_the_lake_never_mix(lab: Lab) -> None:
 
 
 @pytest.mark.root
-def test_a_bad_block_in_one_run_stops_no_other(lab: Lab) -> None:
+def test_c7_a_bad_block_in_one_run_stops_no_other(lab: Lab) -> None:
     bad, good, other = miseq(1), miseq(9), nextseq(9)
     write(lab, bad, good, other)
     with unreadable_disk(folder_of(lab, bad) / "RunInfo.xml"):

@@ -36,7 +36,7 @@ def expect_sheet(lab: Lab, run: NextSeqRun, size: int = len(SHEET)) -> None:
     assert "SampleSheet.csv" in lab.read(f"nextseq-out/{run.name}.md5").decode()
 
 
-def test_what_is_no_sheet_is_told_and_mended(lab: Lab) -> None:
+def test_h9_what_is_no_sheet_is_told_and_mended(lab: Lab) -> None:
     link, pipe, folder, good = (nextseq(number) for number in (1, 2, 3, 9))
     write(lab, link, pipe, folder, good)
     target = lab.root / "elsewhere.csv"
@@ -120,7 +120,7 @@ ODD = {
 }
 
 
-def test_sheets_that_nobody_can_use_are_attached_as_they_are_and_told(lab: Lab) -> None:
+def test_h9_sheets_that_nobody_can_use_are_attached_as_they_are_and_told(lab: Lab) -> None:
     runs = {number: nextseq(number) for number in (*ODD, 9)}
     write(lab, *runs.values())
     for number, (content, *_) in ODD.items():

@@ -15,7 +15,7 @@ BAD = {
 }
 
 
-def test_folders_go_under_their_own_name_or_not_at_all(lab: Lab) -> None:
+def test_h8_folders_go_under_their_own_name_or_not_at_all(lab: Lab) -> None:
     lab.kinds = {"drop": "folder"}
     lab.__post_init__()
     lab.configure(daemon=["workers = 6"])

@@ -58,7 +58,7 @@ def add(folder: Path, names: list[str]) -> None:
         path.write_bytes(b"" if name in EMPTY else f"{number}: {name}".encode())
 
 
-def test_odd_names_arrive_byte_for_byte(lab: Lab) -> None:
+def test_h7_odd_names_arrive_byte_for_byte(lab: Lab) -> None:
     run = miseq(1)
     write(lab, run)
     add(folder_of(lab, run), ODD + EMPTY)
@@ -86,7 +86,7 @@ BAD = {
 }
 
 
-def test_names_that_the_lake_can_not_hold_block_their_run_by_name(lab: Lab) -> None:
+def test_h4_h5_h6_h7_names_that_the_lake_can_not_hold_block_their_run_by_name(lab: Lab) -> None:
     # "skip" is for links and specials; a file with a bad name is data all the same.
     lab.configure(instruments__nextseq=['special_files = "skip"'])
     runs = {name: miseq(number) for number, name in enumerate(BAD, start=1)}
@@ -145,7 +145,7 @@ def _specials(folder: Path, outside: Path) -> dict[str, str]:
     return kinds
 
 
-def test_links_and_special_files_block_or_are_told(lab: Lab, tmp_path: Path) -> None:
+def test_h1_h3_links_and_special_files_block_or_are_told(lab: Lab, tmp_path: Path) -> None:
     lab.configure(instruments__nextseq=['special_files = "skip"'])
     blocked, skipped, good = miseq(1), nextseq(2), miseq(9)
     write(lab, blocked, skipped, good)
@@ -176,7 +176,7 @@ def test_links_and_special_files_block_or_are_told(lab: Lab, tmp_path: Path) -> 
     expect_published(lab, blocked)
 
 
-def test_empty_folders_and_what_is_excluded_are_written_down(lab: Lab) -> None:
+def test_c24_empty_folders_and_what_is_excluded_are_written_down(lab: Lab) -> None:
     lab.configure(instruments__nextseq=['exclude = ["Thumbnail_Images/**", "*.tmp"]'])
     run, other = nextseq(1, thumbnails=2), miseq(2)
     write(lab, run, other)
@@ -196,7 +196,7 @@ def test_empty_folders_and_what_is_excluded_are_written_down(lab: Lab) -> None:
 
 
 @pytest.mark.root
-def test_another_file_system_inside_a_run_is_not_entered(lab: Lab) -> None:
+def test_g5_another_file_system_inside_a_run_is_not_entered(lab: Lab) -> None:
     lab.configure(instruments__miseq=['special_files = "skip"'])
     run, good = miseq(1), miseq(9)
     write(lab, run, good)

@@ -197,7 +197,7 @@ def test_b6_a_lost_ledger_still_knows_pruned_runs_and_blocks_an_impostor(lab: La
     really_in_lake(lab, files)
 
 
-def test_another_run_under_a_published_name_is_not_sent_without_asking(lab: Lab) -> None:
+def test_c17_another_run_under_a_published_name_is_not_sent_without_asking(lab: Lab) -> None:
     """The ledger is lost while a different folder with the same name stands on the disk."""
     files = write_run(lab)
     lab.once()

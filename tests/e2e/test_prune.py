@@ -58,7 +58,7 @@ def test_i7_a_proven_run_goes_to_the_trash_and_undo_brings_it_back(lab: Lab) -> 
     assert not (lab.source() / MISEQ).exists()
 
 
-def test_the_trash_is_emptied_by_plan_after_its_time(lab: Lab) -> None:
+def test_g11_the_trash_is_emptied_by_plan_after_its_time(lab: Lab) -> None:
     files = published(lab)
     lab.configure(instruments__miseq__prune=["enabled = true", 'keep = "0s"', 'trash = "1s"'])
     lab.once()
@@ -75,7 +75,7 @@ def test_the_trash_is_emptied_by_plan_after_its_time(lab: Lab) -> None:
     assert "restore" in refused.stderr
 
 
-def test_what_the_dry_run_prints_is_what_a_real_run_plans(lab: Lab) -> None:
+def test_g12_what_the_dry_run_prints_is_what_a_real_run_plans(lab: Lab) -> None:
     files = published(lab)
     lab.configure(instruments__miseq__prune=PRUNE)
     before = lab.state.joinpath("ledger.sqlite").read_bytes()
@@ -115,7 +115,7 @@ def test_e18_a_blob_that_vanished_keeps_the_run_and_is_sent_again(lab: Lab) -> N
 
 
 @pytest.mark.parametrize("restore_mtime", [False, True], ids=["new-mtime", "old-mtime"])
-def test_local_bytes_that_changed_are_never_pruned(lab: Lab, restore_mtime: bool) -> None:
+def test_g2_local_bytes_that_changed_are_never_pruned(lab: Lab, restore_mtime: bool) -> None:
     files = published(lab)
     victim = lab.source() / MISEQ / "RunInfo.xml"
     told = victim.stat()
@@ -127,7 +127,7 @@ def test_local_bytes_that_changed_are_never_pruned(lab: Lab, restore_mtime: bool
     doubt_is_kept(lab, {**files, "RunInfo.xml": changed}, "RunInfo.xml")
 
 
-def test_a_file_that_came_later_keeps_the_run(lab: Lab) -> None:
+def test_c14_a_file_that_came_later_keeps_the_run(lab: Lab) -> None:
     files = published(lab)
     (lab.source() / MISEQ / "late.txt").write_text("late")
     lab.configure(instruments__miseq__prune=PRUNE)
@@ -164,7 +164,7 @@ def test_e19_e17_bytes_in_the_lake_that_only_claim_to_be_right_never_free_the_di
     lab.expect_in_lake(files, f"miseq-out/{MISEQ}")
 
 
-def test_a_marker_that_is_gone_keeps_the_run_and_comes_back(lab: Lab) -> None:
+def test_g10_a_marker_that_is_gone_keeps_the_run_and_comes_back(lab: Lab) -> None:
     files = published(lab)
     lab.client.delete_blob(f"miseq-out/{MISEQ}.sync")
     lab.configure(instruments__miseq__prune=PRUNE)

@@ -12,7 +12,7 @@ OTHER = "230102_M00001_0002_000000000-BBBBB"
 ONE_A_DAY = ["enabled = true", 'keep = "0s"', 'trash = "1h"', "max_runs_per_day = 1"]
 
 
-def test_a_real_prune_takes_what_the_dry_run_showed(lab: Lab) -> None:
+def test_g12_a_real_prune_takes_what_the_dry_run_showed(lab: Lab) -> None:
     files = tree_of(MiSeqRun(MISEQ).write_all(lab.source()))
     lab.once()
     lab.configure(instruments__miseq__prune=ONE_A_DAY)
@@ -34,7 +34,7 @@ def test_a_real_prune_takes_what_the_dry_run_showed(lab: Lab) -> None:
     assert tree_of(lab.source() / MISEQ) == files
 
 
-def test_i7_the_daily_limit_stops_all_but_not_the_run_that_is_named(lab: Lab) -> None:
+def test_g8_i7_the_daily_limit_stops_all_but_not_the_run_that_is_named(lab: Lab) -> None:
     for name in (MISEQ, OTHER):
         MiSeqRun(name).write_all(lab.source())
     lab.once()

@@ -9,7 +9,7 @@ from tests.e2e.runs import folder_of, miseq, row_of, write
 TRASH = ".datalake-syncd-trash"
 
 
-def test_a_prune_is_refused_in_words_and_done_once_the_source_is_open(lab: Lab) -> None:
+def test_g6_a_prune_is_refused_in_words_and_done_once_the_source_is_open(lab: Lab) -> None:
     runs = [miseq(1), miseq(2)]
     write(lab, *runs)
     lab.configure(instruments__miseq__prune=["enabled = true", 'keep = "0s"', 'trash = "1h"'])

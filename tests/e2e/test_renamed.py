@@ -31,7 +31,7 @@ def etags(lab: Lab) -> dict[str, str]:
 # --- another name ------------------------------------------------------------------------------
 
 
-def test_a_published_run_under_a_new_name_is_not_sent_again_until_a_person_says_so(
+def test_c16_a_published_run_under_a_new_name_is_not_sent_again_until_a_person_says_so(
     lab: Lab,
 ) -> None:
     run = miseq(1)
@@ -151,7 +151,7 @@ def test_a_run_that_was_only_seen_goes_on_under_its_new_name(lab: Lab) -> None:
     assert "no longer followed" in lab.call("why", run.name, expect=None).stdout
 
 
-def test_a_run_that_is_renamed_in_the_middle_waits_for_a_person(lab: Lab) -> None:
+def test_c16_a_run_that_is_renamed_in_the_middle_waits_for_a_person(lab: Lab) -> None:
     run, other = miseq(1), miseq(2)
     write(lab, run, other)
     with lab.daemon(SYNCD_FAILPOINT="record-transfer") as daemon:
@@ -241,7 +241,7 @@ def test_the_same_content_that_comes_back_is_told_once_and_left_alone(lab: Lab) 
     assert tree_of(folder_of(lab, run)).keys() == files.keys()
 
 
-def test_other_content_that_comes_back_needs_a_person(lab: Lab) -> None:
+def test_c17_other_content_that_comes_back_needs_a_person(lab: Lab) -> None:
     copy, files = pruned(lab)
     before, run = etags(lab), miseq(1)
     (copy / "late.txt").write_text("late")

@@ -171,7 +171,7 @@ def test_metadata_that_is_being_written_is_waited_for(lab: Lab) -> None:
         expect_published(lab, other)
 
 
-def test_a_run_that_still_grows_is_not_settled(lab: Lab) -> None:
+def test_c19_a_run_that_still_grows_is_not_settled(lab: Lab) -> None:
     quiet = ['quiet = "2s"']
     lab.configure(instruments__miseq=quiet, instruments__nextseq=quiet)
     growing, flag_first, good = miseq(1), nextseq(2), miseq(9)

@@ -55,7 +55,7 @@ def being_written(file: Path) -> Iterator[None]:
         writer.join()
 
 
-def test_a_crashed_run_is_told_once_a_period_and_one_that_is_written_never(lab: Lab) -> None:
+def test_c20_a_crashed_run_is_told_once_a_period_and_one_that_is_written_never(lab: Lab) -> None:
     crashed, half, writing = miseq(1, no_flags=True), nextseq(2), miseq(3, no_flags=True)
     lab.configure(daemon=SOON)
     write(lab, crashed, half, writing)

@@ -204,7 +204,7 @@ def peak_rss_mib(pid: int) -> float:
 
 
 @pytest.mark.slow
-def test_memory_stays_bounded_with_many_files(lab: Lab) -> None:
+def test_c22_h10_memory_stays_bounded_with_many_files(lab: Lab) -> None:
     """20,000 files here (150,000 in the benchmarks): memory must not grow with them."""
     few, many = MISEQ, "230107_M00001_0007_000000000-GGGGG"
     MiSeqRun(few).write_all(lab.source())

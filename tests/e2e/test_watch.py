@@ -23,7 +23,7 @@ def instrument(lab: Lab, name: str = "miseq") -> tuple[bool | None, str | None]:
         return row.online, row.offline_reason
 
 
-def test_a_run_is_found_while_the_daemon_runs_and_events_make_it_soon(lab: Lab) -> None:
+def test_d5_a_run_is_found_while_the_daemon_runs_and_events_make_it_soon(lab: Lab) -> None:
     lab.configure(daemon=['scan_interval = "10m"'])
     with lab.daemon() as daemon:
         lab.wait_for(lambda: daemon.lines("service.started"))
@@ -34,7 +34,7 @@ def test_a_run_is_found_while_the_daemon_runs_and_events_make_it_soon(lab: Lab) 
     lab.expect_in_lake(run.files(), OUT)
 
 
-def test_a_run_that_is_still_being_written_waits_for_its_last_flag(lab: Lab) -> None:
+def test_c19_a_run_that_is_still_being_written_waits_for_its_last_flag(lab: Lab) -> None:
     with lab.daemon() as daemon:
         run = NextSeqRun(NEXTSEQ)
         run.write(lab.source("nextseq"), pause=0.05)
@@ -46,7 +46,7 @@ def test_a_run_that_is_still_being_written_waits_for_its_last_flag(lab: Lab) -> 
 
 
 @pytest.mark.parametrize("away", ["missing", "empty"])
-def test_a_source_that_is_away_loses_nothing(lab: Lab, away: str) -> None:
+def test_c1_a_source_that_is_away_loses_nothing(lab: Lab, away: str) -> None:
     run = MiSeqRun(MISEQ)
     run.write_all(lab.source())
     second = MiSeqRun("230105_M00001_0005_000000000-EEEEE", no_flags=True)
@@ -75,7 +75,7 @@ def test_a_source_that_is_away_loses_nothing(lab: Lab, away: str) -> None:
     assert len(daemon.lines("source.offline")) == 1, "told once, not at every scan"
 
 
-def test_require_mount_keeps_an_unmounted_folder_offline(lab: Lab) -> None:
+def test_c1_require_mount_keeps_an_unmounted_folder_offline(lab: Lab) -> None:
     MiSeqRun(MISEQ).write_all(lab.source())
     lab.configure(instruments__miseq=["require_mount = true"])
     lab.once(expect=1)
@@ -84,7 +84,7 @@ def test_require_mount_keeps_an_unmounted_folder_offline(lab: Lab) -> None:
 
 
 @pytest.mark.root
-def test_another_disk_at_the_same_place_is_not_believed(lab: Lab) -> None:
+def test_c4_d6_another_disk_at_the_same_place_is_not_believed(lab: Lab) -> None:
     run = MiSeqRun(MISEQ)
     run.write_all(lab.source())
     with lab.daemon() as daemon:
