@@ -14,7 +14,7 @@ from datalake_syncd.adapters.lake.credentials import (
     environment,
 )
 from datalake_syncd.adapters.lake.faults import container_missing, storage_code, told
-from datalake_syncd.adapters.lake.listing import pages
+from datalake_syncd.adapters.lake.listing import pages, seconds
 from datalake_syncd.adapters.lake.reading import Hashed, Reading, bare_etag
 from datalake_syncd.core.access import LakeAccess, LakeSecret
 from datalake_syncd.core.errors import LakeUnavailable, NeedsPerson
@@ -82,6 +82,23 @@ class Lake:
             except ResourceNotFoundError as error:
                 self._container_is_there(error)
                 return None
+
+    def age(self, name: str) -> float | None:
+        """Seconds since a blob's last change by the lake's own clock; None when it can't be told.
+
+        This machine's clock may be wrong, or have been.
+        """
+        from azure.core.exceptions import ResourceNotFoundError
+
+        answers: list[Any] = []
+        with self._told(f"looking at {escape(name)}"):
+            try:
+                blob = self._client().get_blob_client(name)
+                found = blob.get_blob_properties(raw_response_hook=answers.append)
+            except ResourceNotFoundError:
+                return None
+        told = answers[-1].http_response.headers.get("Date") if answers else None
+        return None if told is None else seconds(told) - found.last_modified.timestamp()
 
     def read(self, name: str, limit_bytes: int) -> bytes | None:
         """The content of a small blob; `NeedsPerson` if it is larger than ``limit_bytes``."""

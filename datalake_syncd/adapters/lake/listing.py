@@ -62,7 +62,7 @@ def _blob(element: Element) -> Blob:
         md5=_md5(stored) if stored else None,
         etag=etag,
         blob_type=told["BlobType"] or "",
-        modified=_seconds(told["Last-Modified"] or ""),
+        modified=seconds(told["Last-Modified"] or ""),
     )
 
 
@@ -71,6 +71,7 @@ def _md5(stored: str) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def _seconds(date: str) -> float:
+def seconds(date: str) -> float:
+    """A time of a header of the service, in seconds since the epoch."""
     # Many blobs of a page were written in the same second.
     return parsedate_to_datetime(date).timestamp()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from datalake_syncd.adapters import tree
 from datalake_syncd.core import pruning
+from datalake_syncd.core.durations import format_duration
 from datalake_syncd.core.errors import SourceChanged, Stopped
 from datalake_syncd.core.model import Blob, FileEntry, Gate, Oddity
 from datalake_syncd.core.names import escape
@@ -20,6 +21,8 @@ from datalake_syncd.steps.side_by_side import side_by_side
 _BATCH = 256
 DAY = 86_400.0
 ANNOUNCED = "marker and manifest"
+#: The marker may have been on its way for so long (seconds) after the time that it tells.
+_ON_ITS_WAY = 900.0
 
 
 def policy(context: Context) -> PrunePolicy:
@@ -61,6 +64,9 @@ def decide(context: Context, conditions: tuple[Gate, ...]) -> PrunePlan | PruneR
     The look is kept in the ledger's ``seen`` rows, the listing in ``listing``. Raises what
     source and lake raise: an error is never evidence.
     """
+    young = _young_in_lake(context)
+    if young is not None:
+        return PruneRefusal((young,))
     listing.refresh(context)
     if context.kind.growing is not None:
         announced = (*conditions, *_announced(context))
@@ -76,6 +82,24 @@ def decide(context: Context, conditions: tuple[Gate, ...]) -> PrunePlan | PruneR
         (*conditions, *_announced(context), *strange),
         _evidence(context),
         read_back=context.instrument.prune.proof == "read-back",
+    )
+
+
+def _young_in_lake(context: Context) -> str | None:
+    """Why the run was not kept long enough, if the lake's clock says so and ours does not.
+
+    A clock that was wrong before a restart leaves no other trace than the times it wrote down.
+    """
+    run, keep = context.run, context.instrument.prune.keep
+    if context.kind.growing is not None or run.published_at is None:
+        return None  # each of a data set's generations has a new marker
+    age = context.lake.age(f"{run.prefix}.sync")
+    if age is None or age + _ON_ITS_WAY >= keep:
+        return None
+    return (
+        f"kept long enough: found {format_duration(age)} since publishing by the clock of the "
+        f"lake, {format_duration(context.now() - run.published_at)} by ours, which is wrong or "
+        f"was; needed {format_duration(keep)} (prune.keep)"
     )
 
 
