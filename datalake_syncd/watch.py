@@ -12,6 +12,7 @@ from datalake_syncd.adapters.events import Observer
 from datalake_syncd.adapters.failpoints import FailPoint, reach
 from datalake_syncd.adapters.ledger import InstrumentRow, LedgerFull, Run, StaleTransition
 from datalake_syncd.adapters.patience import Patience
+from datalake_syncd.adapters.tree.trash import TRASH
 from datalake_syncd.config import Instrument
 from datalake_syncd.core.errors import (
     NeedsPerson,
@@ -126,7 +127,11 @@ class Watcher:
         service, instrument = self._service, self._instrument
         runs = {run.name: run for run in service.ledger.runs.all(self._name)}
         on_disk = frozenset(
-            top_folder(instrument, n) for n, run in runs.items() if run.pruned_at is None
+            TRASH
+            if run.trash is not None and run.pruned_at is not None
+            else top_folder(instrument, n)
+            for n, run in runs.items()
+            if run.pruned_at is None or run.trash is not None
         )
         known = service.ledger.desk.instrument(self._name)
         shut: dict[str, SyncdError] = {}

@@ -109,7 +109,7 @@ class Laws:
         if not world.lake_touched and folder == run:
             for (of, path), data in world.truth.items():
                 blob = world.lake.blobs.get(blob_of(run, path))
-                if of == run and data in world.on_disk(run, path):
+                if of == run and (world.place(run) / path).is_file():
                     there = blob is not None and blob.data == data
                     expect(there, f"{run} goes, and the lake has no such {path} (I1)")
 
@@ -136,7 +136,7 @@ class Laws:
         expect(row.trace is None, f"a bug: {row.trace}")
         if row.reason in (GONE, VANISHED):
             expect(name in world.taken, f"{name} is called '{row.reason}', and is not (I8)")
-        if row.settled_at != self._settled.get(name):
+        if row.settled_at is not None and row.settled_at != self._settled.get(name):
             still = world.machine.elapsed - self._still.get(name, 0.0)
             expect(still >= QUIET, f"{name} settled {still:.0f} s after it was written to")
             flags = [*world.states.get((name, FLAG), []), world.truth.get((name, FLAG))]
@@ -146,6 +146,14 @@ class Laws:
         if row.done in (Step.PUBLISH, Step.PRUNE) and known:
             unknown = row.files - row.files_proven
             expect(unknown == 0, f"{name} is published, {unknown} files unproven (I7)")
+        if row.emptied_at is not None and not world.ledger_lost:
+            left = any(map(carried, world.trashed(name)))
+            expect(not left, f"the trash of {name} is called emptied, and is not")
+
+
+def carried(folder: Path) -> bool:
+    """Whether a folder in the trash holds a file that was carried."""
+    return any(path.is_file() for path in folder.rglob("*") if path.name != "stray")
 
 
 def expect(holds: object, law: str) -> None:

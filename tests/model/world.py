@@ -13,6 +13,7 @@ from pathlib import Path
 
 from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.adapters.tree.trash import TRASH
+from datalake_syncd.core.model import Proof
 from tests.model.lake import SimulatedLake, md5_of
 from tests.model.machine import INSTRUMENT, Died, Machine
 
@@ -37,6 +38,7 @@ class World:
     changed_at: dict[str, float] = field(default_factory=dict)
     jumped_at: float | None = None
     restarted_at: float = 0.0
+    ledger_lost: bool = False
     #: Somebody wrote into the lake since the step began: no list of it is of now.
     lake_touched: bool = False
     #: Folders that a person took away, or that were not ours to watch.
@@ -154,7 +156,7 @@ class World:
             path = name.removeprefix(f"out/{run.name}/")
             file = self.machine.ledger.files.one(run.id, path)
             if path != name and file is not None and file.sent_over is not None:
-                return True
+                return file.proof is Proof.NONE
         return False
 
     def others_delete(self, name: str) -> None:
@@ -208,6 +210,7 @@ class World:
     def lose_ledger(self) -> None:
         if self.mounted == "other":
             self.mount("ours")  # a service without memory can't know that it is another one
+        self.ledger_lost = True
         self.machine.lose_ledger()
         self.restarted_at = self.machine.elapsed
 

@@ -1,0 +1,1 @@
+"""Weakened versions of the service that the tests must tell from the real one."""
