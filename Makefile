@@ -66,6 +66,10 @@ else
 	$(VENV)/python tools/faults.py write $(XML)
 endif
 
+.PHONY: bench
+bench: setup ## measure it beside azcopy, rclone, the old scripts: 15 min; QUICK=1, OUT=folder
+	@$(VENV)/python -m benchmarks $(if $(QUICK),--quick) $(if $(OUT),--out "$(OUT)") $(ARGS)
+
 .PHONY: demo
 demo: setup ## show a whole run on this machine: instrument, lake, proof, pruning
 	@$(VENV)/python -m demo

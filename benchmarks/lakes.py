@@ -9,9 +9,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from azure.storage.blob import ContainerClient
+from azure.storage.blob import ContainerClient, ContainerSasPermissions, generate_container_sas
 
 from demo.emulator import ACCOUNT, KEY, Emulator
 from demo.processes import start
@@ -46,6 +47,17 @@ class Lake:
             f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
             f"BlobEndpoint={self.account_url};"
         )
+
+    def sas_url(self) -> str:
+        """The container's address with a signature for a day."""
+        token = generate_container_sas(
+            ACCOUNT,
+            CONTAINER,
+            account_key=KEY,
+            permission=ContainerSasPermissions.from_string("rcwl"),
+            expiry=datetime.now(UTC) + timedelta(days=1),
+        )
+        return f"{self.account_url}/{CONTAINER}?{token}"
 
     def client(self) -> ContainerClient:
         """For looking at it, outside of what is timed."""

@@ -49,7 +49,7 @@ def _carry(run: Run, lake: Lake, work: Path, flag: Path, content: bytes) -> Carr
     peaks = Peaks(daemon.pid)
     try:
         _wait(daemon, log, "run.sighted")
-        time.sleep(2.5)  # until a second scan has found nothing to do
+        time.sleep(1.5)  # until a second scan has found nothing to do
         peaks.start()
         before = cpu_seconds(daemon.pid)
         flag_at = time.time()

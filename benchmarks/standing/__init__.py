@@ -1,0 +1,1 @@
+"""What the service costs while it stands; each module has a ``measure``."""
