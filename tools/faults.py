@@ -22,8 +22,12 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from defusedxml import ElementTree
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 REPO = Path(__file__).resolve().parent.parent
 BOOK = REPO / "tests/faults/book.toml"
@@ -126,7 +130,7 @@ def read_runs(reports: Sequence[Path], where: str) -> Run:
     day, outcomes = "", dict[NumberedTest, Outcome]()
     for report in reports:
         cases = dict[NumberedTest, Outcome]()
-        for suite in ElementTree.parse(report).getroot().iter("testsuite"):
+        for suite in ElementTree.fromstring(report.read_bytes()).iter("testsuite"):
             day = max(day, (suite.get("timestamp") or "")[:10])
             for case in suite.iter("testcase"):
                 path = (case.get("classname") or "").replace(".", "/") + ".py"
@@ -154,7 +158,7 @@ def read_page(text: str) -> Run:
     return Run(found[1], found[2], outcomes) if found else Run("", "", {})
 
 
-def _outcome(case: ElementTree.Element) -> Outcome:
+def _outcome(case: Element) -> Outcome:
     for child in case:
         if child.tag in ("failure", "error"):
             return Outcome("failed")
