@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from datalake_syncd.adapters.ledger import Run
 
 _SILENT = 1.0
+#: What lets a run go on, and takes a service to do it.
+_GO_ON = {"retry", "release"}
 
 
 def _act(path: Path, name: str, action: str, argument: str | None = None) -> None:
+    from datalake_syncd.adapters.ledger import daemon_state
     from datalake_syncd.cli.request import ask, told
 
     settings = read_settings(path)
@@ -27,6 +30,8 @@ def _act(path: Path, name: str, action: str, argument: str | None = None) -> Non
         run = find_run(ledger, name)
     answer = ask(path, settings, run, action, argument, on_wait=_Patience().wait)
     say(*map(escape_once, told(answer, run)))
+    if action in _GO_ON and daemon_state(settings.state_dir).running is False:
+        say("No daemon runs now: it goes on when one does (datalake-syncd run, or once).")
 
 
 class _Patience:

@@ -47,7 +47,7 @@ def check(path: Path) -> None:
         say(f"  think of this: {escape_once(str(advice))}")
 
 
-@command.command("show")
+@command.command("show", short_help="Every value in force and where it comes from.")
 @click.pass_obj
 def show(path: Path) -> None:
     """Every value in force and where it comes from: a line of the file, or a default."""
@@ -100,7 +100,7 @@ def init(target: Path | None) -> None:
         f"Fill it in, then: datalake-syncd --config {shown} config check")  # fmt: skip
 
 
-@command.command("mounts")
+@command.command("mounts", short_help="What a container must be given of this machine.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 @click.option("--compose", "as_compose", is_flag=True, help="A file for Docker Compose on stdout.")
 @click.pass_obj

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _STYLES = {"ok": "green", "warning": "yellow", "FAULT": "bold red"}
 
 
-@click.command("doctor")
+@click.command("doctor", short_help="Look at everything that a run needs.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 @click.pass_obj
 def command(path: Path, *, as_json: bool) -> int:

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from datalake_syncd.adapters.mail import Delivery
     from datalake_syncd.config import Config, Mail
 
+_SECURITY = {"starttls": "STARTTLS", "tls": "TLS", "none": "not encrypted"}
+
 
 @click.group("mail")
 def command() -> None:
     """Mail: try the settings of [mail]."""
 
 
-@command.command("test")
+@command.command("test", short_help="Send one mail now, and say how it went.")
 @click.pass_obj
 def test(path: Path) -> int:
     """Send one mail to all recipients now, and say how it went, step by step.
@@ -42,7 +44,7 @@ def test(path: Path) -> int:
     login = f", login {mail.user}" if mail.user else ", no login"
     say(
         f"A mail to {', '.join(mail.recipients)}",
-        f"by {mail.host}:{mail.port}, {mail.security}{login}:",
+        f"by {mail.host}:{mail.port}, {_SECURITY[mail.security]}{login}:",
     )
     try:
         done = _send(config, mail)

@@ -97,4 +97,6 @@ def runs_argument() -> Callable[[_Function], _Function]:
 
 def run_argument(*, required: bool = True) -> Callable[[_Function], _Function]:
     """The argument RUN of a command, with completion."""
-    return click.argument("run", metavar="RUN", required=required, shell_complete=_complete)
+    return click.argument(
+        "run", metavar="RUN" if required else "[RUN]", required=required, shell_complete=_complete
+    )

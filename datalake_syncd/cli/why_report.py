@@ -109,8 +109,8 @@ def _upload(
         found = f"it did {ago(instrument.last_scan, now)}" if online else "not looked at yet"
         yield Gate("source answers", online, instrument.offline_reason or found, "it does")
     if daemon.running is not None:
-        found = "it is" if daemon.running else "it is not"
-        yield Gate("daemon running", daemon.running, found, "it is")
+        found = "it runs" if daemon.running else "none runs now"
+        yield Gate("daemon running", daemon.running, found, "start it: datalake-syncd run")
     held = run.hold_reason
     yield Gate("not held", held is None, held or "no hold", "no hold", held is not None)
     if paused is not None:

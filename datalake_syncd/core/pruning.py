@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from datalake_syncd.core.durations import format_duration
 from datalake_syncd.core.model import Blob, FileStat, Gate, ManifestFile, Outcome, Proof
+from datalake_syncd.core.wording import counted
 
 #: So many files in doubt are named in a refusal; the rest is counted.
 NAMED_DOUBTS = 20
@@ -115,7 +116,7 @@ def gates(policy: PrunePolicy, state: PruneState, now: float) -> tuple[Gate, ...
         Gate(
             "daily limit",
             state.person_asked or state.pruned_last_day < policy.max_runs_per_day,
-            f"{state.pruned_last_day} runs in the last 24 h",
+            f"{counted(state.pruned_last_day, 'run')} in the last 24 h",
             f"fewer than {policy.max_runs_per_day} (prune.max_runs_per_day)",
         ),
         Gate(

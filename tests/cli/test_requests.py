@@ -50,6 +50,7 @@ def test_without_a_daemon_it_is_done_here(place: Place) -> None:
     told = place.call("release", RUN)
     assert (told.code, told.err) == (0, "")
     assert "is no longer held" in told.out
+    assert "No daemon runs now" in told.out, "nothing goes on by itself"
     with place.ledger() as ledger:
         assert ledger.runs.by_id(run.id).hold_reason is None
 

@@ -430,6 +430,11 @@ def test_pruning_needs_one_writable_file_system(alone: Scene) -> None:
         found = alone.look("prune", "source")
     assert (found["prune seq"].mark, "read-only" in found["prune seq"].what) == (Mark.FAULT, True)
     assert found["source seq"].mark is Mark.OK, "a read-only source is fine for all but pruning"
+    alone.source.rename(alone.source.with_name("away"))
+    found = alone.look("prune", "source")
+    assert "is not there" in found["source seq"].what
+    assert "is not known" in found["prune seq"].what, "one cause is told once"
+    assert "source seq" in found["prune seq"].next_step
 
 
 # --- ledger, daemon, page --------------------------------------------------------------------

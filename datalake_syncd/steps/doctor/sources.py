@@ -59,8 +59,9 @@ def pruning(machine: Machine, of: str) -> Iterator[Finding]:
     shown = escape(str(instrument.source))
     try:
         access = tree.access_of(instrument.source, _on)
-    except SyncdError as error:
-        yield _unreadable(error)
+    except SyncdError:
+        what = f"whether {shown} can be pruned is not known: it can't be read"
+        yield fault(what, f"mend what 'source {of}' says first")
         return
     step = _step(instrument)
     if access.read_only:
