@@ -22,6 +22,8 @@ from datalake_syncd.adapters.ledger.schema import MIGRATIONS
 from datalake_syncd.core.errors import SyncdError, UsageError
 
 LEDGER = "ledger.sqlite"
+#: Another process may keep the file locked for so long (seconds).
+BUSY = 30.0
 SQLITE_VERSION = sqlite3.sqlite_version
 
 
@@ -85,7 +87,7 @@ class Database:
         connection = sqlite3.connect(
             "" if self._temporary else f"{self.path.resolve().as_uri()}?mode={mode}",
             uri=True,
-            timeout=30.0,
+            timeout=BUSY,
             isolation_level=None,
             check_same_thread=False,
         )
@@ -268,8 +270,10 @@ def damaged(path: Path, error: Exception) -> SyncdError:
     """What to tell a person about a ledger that SQLite can't read."""
     return LedgerDamaged(
         f"the ledger {path} can't be read: {error}",
-        why="it is damaged, or it is not a ledger; a wrong record is worse than none",
+        # SQLite says the same of a file that the disk can't read.
+        why="it is damaged, or its disk fails, or it is no ledger; a wrong record is worse than none",
         next_step=(
+            "look whether its disk fails (dmesg); if not: "
             f"stop the daemon, keep the file aside (mv {path} {path}.broken) and start again: "
             "everything is derived anew from disk and lake, and nothing that is already there "
             "is sent again"

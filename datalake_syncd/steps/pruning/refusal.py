@@ -52,8 +52,9 @@ def refused(context: Context, refusal: PruneRefusal) -> Answer:
     text = [reason for reason in refusal.reasons if not reason.startswith("and ")]
     if text and all(reason.startswith(evidence.ANNOUNCED) for reason in text):
         return Back(Step.ATTACH_SHEET, "prune.refused", f"published again: {reasons}")
-    if text and all(any(word in reason for word in local) for reason in text):
-        return Back(Step.SIGHTED, "prune.refused", f"settles again: {reasons}")
     if text and all(any(word in reason for word in lake) for reason in text):
         return Back(Step.SETTLE, "prune.refused", f"carried again: {reasons}")
+    # The road from there mends both.
+    if text and all(any(word in reason for word in local + lake) for reason in text):
+        return Back(Step.SIGHTED, "prune.refused", f"settles again: {reasons}")
     return Wait(f"not pruned: {reasons}", _DOUBT_AGAIN)
