@@ -271,7 +271,7 @@ def damaged(path: Path, error: Exception) -> SyncdError:
     return LedgerDamaged(
         f"the ledger {path} can't be read: {error}",
         # SQLite says the same of a file that the disk can't read.
-        why="it is damaged, or its disk fails, or it is no ledger; a wrong record is worse than none",
+        why="it is damaged, its disk fails, or it is no ledger; a wrong record is worse than none",
         next_step=(
             "look whether its disk fails (dmesg); if not: "
             f"stop the daemon, keep the file aside (mv {path} {path}.broken) and start again: "
