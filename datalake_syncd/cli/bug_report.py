@@ -8,6 +8,8 @@ import sys
 import tempfile
 import time
 import traceback
+from itertools import pairwise
+from pathlib import Path
 
 from datalake_syncd import __version__
 from datalake_syncd.core.durations import iso
@@ -48,5 +50,19 @@ def report(error: BaseException) -> str:
 
 
 def redacted(text: str) -> str:
-    """The text without what looks like a secret, and without what a terminal would obey."""
-    return "\n".join(map(escape_once, Redactor().clean(text).split("\n")))
+    """The text without secrets, known or by their looks, and without what a terminal would obey."""
+    return "\n".join(map(escape_once, Redactor(_known()).clean(text).split("\n")))
+
+
+def _known() -> list[str]:
+    """The secrets of the configuration that the command was given, where it can be read at all."""
+    try:
+        from datalake_syncd.cli.program import CONFIG, CONFIG_VARIABLE
+        from datalake_syncd.config import known_secrets, load
+
+        given = [one.partition("=")[2] for one in sys.argv if one.startswith("--config=")]
+        given += [after for one, after in pairwise(sys.argv) if one == "--config"]
+        path = given[0] if given else os.environ.get(CONFIG_VARIABLE) or CONFIG
+        return known_secrets(load(Path(path), os.environ))
+    except Exception:  # noqa: BLE001 - something is broken already: what it looks like must do
+        return []

@@ -8,7 +8,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from datalake_syncd.config.grammar import CREDENTIALS
 from datalake_syncd.core.errors import Transient
@@ -115,7 +115,8 @@ def known_secrets(config: Config) -> list[str]:
         parts = urlsplit(config.daemon.heartbeat_url)
         behind = parts.path.strip("/") + (f"?{parts.query}" if parts.query else "")
         texts.append(config.daemon.heartbeat_url)
-        texts += [behind] if len(behind) >= _TELLING else []
+        alone = [*parts.path.split("/"), *(value for _, value in parse_qsl(parts.query))]
+        texts += [text for text in (behind, *alone) if len(text) >= _TELLING]
         texts += [parts.password] if parts.password else []
     return texts
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from datalake_syncd.config.base import Table
 from datalake_syncd.config.faults import dotted
@@ -29,7 +30,7 @@ class Row:
 def rows(loaded: Loaded) -> list[Row]:
     """All values in force, in the order of the tables; secrets are not among them."""
     return [
-        Row(dotted(path), toml_value(name, value), str(loaded.origins[path]), field_text)
+        Row(dotted(path), _shown(name, value), str(loaded.origins[path]), field_text)
         for path, name, value, field_text in _values(loaded.config, ())
     ]
 
@@ -44,6 +45,14 @@ def _values(table: Table, path: KeyPath) -> Iterator[tuple[KeyPath, str, object,
                 yield from _values(instrument, (*key, one))
         elif path or value is not None:  # an optional table that is not there has no values
             yield key, name, value, field.description or ""
+
+
+def _shown(name: str, value: object) -> str:
+    """As in the file, but for the address that whoever knows it can ping in our name."""
+    if name == "heartbeat_url" and isinstance(value, str):
+        parts = urlsplit(value)
+        return toml_value(name, f"{parts.scheme}://{parts.hostname}/***")
+    return toml_value(name, value)
 
 
 def toml_value(name: str, value: object) -> str:

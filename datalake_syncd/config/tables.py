@@ -101,8 +101,9 @@ def _fault(kind: type[Table], detail: ErrorDetails, prefix: KeyPath) -> Fault:
     path = (*prefix, *place)
     holder, field = _field(kind, place)
     context = detail.get("ctx", {})
-    # Where the file of a secret belongs, the secret itself gets pasted: never repeat it.
-    secret = str(place[-1]) in {"secret_file", "password_file"}
+    # Where the file of a secret belongs, the secret itself gets pasted; and the address of a
+    # dead-man's switch is one: never repeat them.
+    secret = str(place[-1]) in {"secret_file", "password_file", "heartbeat_url"}
     found = f"found {sort_of(detail['input']) if secret else shown(detail['input'])}"
     match detail["type"]:
         case "missing":

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,10 +96,18 @@ class Database:
         if self.writable:
             connection.execute("PRAGMA journal_mode=DELETE")
             connection.execute("PRAGMA synchronous=EXTRA")
+            self._for_its_user_alone(self.path)
             connection.execute("PRAGMA foreign_keys=ON")
         else:
             connection.execute("PRAGMA query_only=ON")
         return connection
+
+    def _for_its_user_alone(self, path: Path) -> None:
+        """SQLite makes files that all may read; names of runs are not for everybody's eyes."""
+        with suppress(OSError):  # another user's: then that user's service does it
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if mode & 0o027 and not self._temporary:
+                path.chmod(mode & ~0o027)
 
     def _check_version(self) -> None:
         version = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
@@ -154,6 +163,7 @@ class Database:
             with sqlite3.connect(copy) as target:
                 self._connection.backup(target)
             target.close()
+            self._for_its_user_alone(copy)
             self._migrating("copied")
         # All in one: a command that reads meanwhile must not meet a schema half-way.
         with self.transaction():
