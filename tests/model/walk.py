@@ -79,7 +79,11 @@ def _ask(action: str) -> Callable[[World, int], None]:
         if row is not None:
             answer = world.machine.ask(action, row).splitlines()[0]
             world.story.append(f"      {answer}")
-            lie = "was emptied" in answer and any(map(carried, world.trashed(row.name)))
+            lie = (
+                "was emptied" in answer
+                and not world.ledger_lost
+                and any(map(carried, world.trashed(row.name)))
+            )
             expect(not lie, f"{row.name} is called emptied, and lies in the trash")
 
     return ask
