@@ -27,6 +27,7 @@ class Stored:
     data: bytes
     md5: str | None
     etag: str
+    at: float = field(default=0.0, compare=False)
 
 
 @dataclass
@@ -37,6 +38,7 @@ class SimulatedLake:
     die there, or others may act. ``on_write`` is told (name, version before, version after).
     """
 
+    clock: Callable[[], float] = lambda: 0.0
     boundary: Callable[[str], None] = lambda _what: None
     on_write: Callable[[str, Stored | None, Stored], None] = lambda _n, _o, _s: None
     blobs: dict[str, Stored] = field(default_factory=dict)
@@ -52,7 +54,7 @@ class SimulatedLake:
     def put(self, name: str, data: bytes, md5: str | None) -> Stored:
         """Store a version, whoever sent it."""
         self._versions += 1
-        stored = Stored(data, md5, f"0x{self._versions:04X}")
+        stored = Stored(data, md5, f"0x{self._versions:04X}", self.clock())
         self.blobs[name] = stored
         return stored
 
@@ -76,6 +78,10 @@ class SimulatedLake:
     def get(self, name: str) -> Blob | None:
         self._answers()
         return self._blob(name) if name in self.blobs else None
+
+    def age(self, name: str) -> float | None:
+        self._answers()
+        return self.clock() - self.blobs[name].at if name in self.blobs else None
 
     def read(self, name: str, limit_bytes: int) -> bytes | None:
         self._answers()

@@ -12,7 +12,7 @@ from datalake_syncd.core.model import Status, Step
 from datalake_syncd.steps.sighting import RETURNED
 from tests.model.lake import SimulatedLake
 from tests.model.laws import Broken, Laws, carried, expect
-from tests.model.machine import FLAG, Machine, simulated
+from tests.model.machine import FLAG, Died, Machine, simulated
 from tests.model.world import CONTENTS, PATHS, RUNS, World, blob_of
 
 Action = tuple[str, int]
@@ -212,7 +212,7 @@ def _world(root: Path, lake: SimulatedLake, other_disk: Path) -> World:
     (root / "source").symlink_to(root / "disk")
     machine = Machine(root, lake)
     world = World(machine, lake, other_disk)
-    lake.boundary = world.boundary
+    lake.boundary, lake.clock = world.boundary, machine.monotonic
     return world
 
 
@@ -222,7 +222,10 @@ def _walk(world: World, laws: Laws, actions: Sequence[Action], *, to_the_end: bo
         for name, number in actions:
             story.append(f"{world.machine.elapsed:9.0f} s  {name} {number}")
             laws.before()
-            ACTIONS[name](world, number)
+            try:
+                ACTIONS[name](world, number)
+            except Died:  # in the middle of what a person asked for
+                world.restart()
             laws.check()
             story.extend(f"      {line}" for line in _told(world))
         if to_the_end:

@@ -333,15 +333,17 @@ def keeps_nothing(lab: Laboratory) -> None:
 
 
 def wall_clock_alone(lab: Laboratory) -> None:
-    """The wall clock of the running service jumps ahead by a month."""
+    """The wall clock of the running service jumps ahead by a month while a run is in the trash."""
     files = lab.make()
-    lab.prune(keep="1d")
+    lab.prune(trash="1d")
     clock = lab.root / "clock"
     with lab.daemon(MUTANT_CLOCK=str(clock)):
-        lab.wait_published(NAME, "drop")
+        lab.wait_for(lambda: (lab.source("drop") / TRASH).is_dir())
+        lab.wait_for(lambda: lab.row.pruned_at is not None)
         clock.write_text(f"{30 * 86_400}")
-        lab.wait_for(lambda: lab.row.pruned_at or "steady clock" in (lab.row.reason or ""))
-    assert tree_of(lab.place) == files, "a clock that jumped ended its time"
+        lab.wait_for(lambda: lab.row.emptied_at or "clock jumped" in (lab.row.reason or ""))
+    kept = [tree_of(folder) for folder in (lab.source("drop") / TRASH).iterdir()]
+    assert kept == [files], "a clock that jumped ended its time"
 
 
 SCENARIOS: dict[str, Callable[[Laboratory], None]] = {

@@ -166,7 +166,7 @@ def _rmtree(source: Path, name: str, plan: list[PlanItem], **_more: Any) -> tras
     return trash.Emptied(len(plan), 0, 0, ())
 
 
-def _unlink_by_name(self: Folders, item: PlanItem) -> bool | None:
+def _unlink_by_name(self: Folders, item: PlanItem, *_more: Any) -> bool | None:
     parent = self._parent(item.path)
     if parent is None:
         return None
@@ -277,11 +277,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "keeps-nothing",
         "keep: a run goes as soon as it is published",
-        ((evidence, "gates", _keeps_nothing),),
+        (
+            (evidence, "gates", _keeps_nothing),
+            (evidence, "_young_in_lake", lambda _context: None),
+        ),
     ),
     Mutant(
         "wall-clock-alone",
-        "K2: a clock that jumps ahead ends keep and trash times at once",
+        "K2: a clock that jumps ahead ends the trash's time at once",
         ((WallClock, "jumped", lambda _self: False),),
         ("clock jumps",),
     ),
