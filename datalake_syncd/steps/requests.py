@@ -18,12 +18,12 @@ from datalake_syncd.steps.checksum_lists import CONTENT
 from datalake_syncd.steps.findings import UNRELEASABLE
 from datalake_syncd.steps.growing.prune import undo_units
 from datalake_syncd.steps.growth_probe import is_silent
-from datalake_syncd.steps.pruning.emptying import check_source
 from datalake_syncd.steps.renamed import RENAMED
 from datalake_syncd.steps.returned import KEPT
 from datalake_syncd.steps.scrub.telling import scrub_key
 from datalake_syncd.steps.service import Service
 from datalake_syncd.steps.sighting import ASKED, RETURNED
+from datalake_syncd.steps.source import view
 
 
 def retry(service: Service, run: Run, _argument: str | None) -> str:
@@ -177,7 +177,9 @@ def undo(service: Service, run: Run, _argument: str | None) -> str:
     patience = service.context(run).patience
     there = patience.call(lambda _tick: trash.is_there(source, name, trash=True))
     if not there:
-        check_source(service.context(run))  # with its disk away nobody can say so
+        # With its disk away nobody can say that it was emptied.
+        known = service.ledger.desk.instrument(run.instrument)
+        patience.call(lambda tick: view(instrument, known, frozenset((trash.TRASH,)), tick))
     if not there and run.pruned_at is not None:
         raise _refuse(
             run,

@@ -32,7 +32,7 @@ FOUND: dict[str, list[Action]] = {
         *_PUBLISHED, ("meanwhile", 123), ("advance", 1),
     ],
     "undo said that the trash was emptied while its disk was away": [
-        *_PUBLISHED, ("advance", 1), ("unmount", 0), ("undo", 0),
+        *_PUBLISHED, ("advance", 1), ("unmount", 0), ("undo", 0), ("unmount", 3), ("undo", 0),
     ],
     "another disk was believed while all runs lay in the trash, and that called emptied": [
         *_PUBLISHED, ("advance", 1), ("unmount", 2), ("pass time", 2), ("advance", 1),

@@ -95,7 +95,8 @@ class World:
 
     def rewrite_in_trash(self, run: str, path: str, data: bytes) -> None:
         for folder in self.trashed(run):
-            if (folder / path).exists():
+            # With a folder in its place too, the truth is about that one.
+            if (folder / path).exists() and not self.place(run).exists():
                 fresh = self.machine.root / "fresh"
                 fresh.write_bytes(data)
                 fresh.replace(folder / path)
