@@ -112,10 +112,11 @@ class Laws:
         if jumped is not None and world.restarted_at < jumped:
             expect(now - jumped >= JUMP_MATTERS, f"{run} goes by a clock that just jumped")
         if not world.lake_touched and folder == run:
-            for (of, path), data in world.truth.items():
-                blob = world.lake.blobs.get(blob_of(run, path))
-                if of == run and (world.place(run) / path).is_file():
-                    there = blob is not None and blob.data == data
+            # What is in its place, that is: a person may have put another one aside.
+            for of, path in world.truth:
+                file, blob = world.place(run) / path, world.lake.blobs.get(blob_of(run, path))
+                if of == run and file.is_file():
+                    there = blob is not None and blob.data == file.read_bytes()
                     expect(there, f"{run} goes, and the lake has no such {path} (I1)")
 
     # --- after every action -----------------------------------------------------------------
