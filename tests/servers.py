@@ -242,15 +242,19 @@ class Azurite:
         container: str,
         permissions: str = "rcwl",
         lifetime: dt.timedelta = dt.timedelta(hours=2),
+        begins: dt.timedelta = dt.timedelta(days=-1),
     ) -> str:
-        """A SAS token (without ``?``) for a container; a negative lifetime makes a dead one."""
+        """A SAS token (without ``?``) for a container; a negative lifetime makes a dead one.
+
+        It is good when ``begins`` has passed from now on.
+        """
         now = dt.datetime.now(dt.UTC)
         return generate_container_sas(
             ACCOUNT,
             container,
             account_key=KEY,
             permission=ContainerSasPermissions.from_string(permissions),
-            start=now - dt.timedelta(days=1),
+            start=now + begins,
             expiry=now + lifetime,
         )
 

@@ -124,3 +124,25 @@ def test_without_a_crash_the_end_is_that_too(lab: Lab, project: Path) -> None:
     lab.once()
     assert_law(lab, project)
     assert_end(lab, project)
+
+
+@pytest.mark.parametrize("point", [FailPoint.ENTRY_RENAMED, FailPoint.PRUNE_BROUGHT_BACK])
+def test_a7_a_crash_while_a_person_brings_files_back_loses_none_of_them(
+    lab: Lab, project: Path, point: FailPoint
+) -> None:
+    prune = ["enabled = true", 'keep = "0s"', 'trash = "3d"']
+    lab.configure(instruments__prot__prune=prune)
+    lab.once()
+    assert set(tree_of(project)) == STAYS
+    done = lab.call("undo", NAME, expect=None, SYNCD_FAILPOINT=point.value)
+    assert done.returncode == -9, f"{point} was never reached\n{done.stdout[-3000:]}"
+    assert_law(lab, project)
+    # What they asked for is still open. Once it is done, no new batch goes for `keep`.
+    lab.configure(instruments__prot__prune=["enabled = true", 'keep = "14d"', 'trash = "3d"'])
+    lab.once()
+    assert_law(lab, project)
+    assert tree_of(project) == DATA
+    assert lab.the_run(NAME, "prot").trash is None
+    assert not list((project.parent / ".datalake-syncd-trash").iterdir())
+    with lab.ledger() as ledger:
+        assert ledger.growth.freed(lab.the_run(NAME, "prot").id) == {}

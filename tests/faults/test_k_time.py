@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import time
 from pathlib import Path
@@ -79,6 +80,24 @@ def test_k2_times_of_files_in_the_future_keep_nothing_back(lab: Lab) -> None:
     for path in folder_of(lab, run).rglob("*"):
         os.utime(path, (ahead, ahead))
     os.utime(folder_of(lab, run) / "RunInfo.xml", (0, 0))
+    lab.once()
+    expect_published(lab, run)
+
+
+def test_k3_a_login_that_is_not_good_yet_is_no_attempt_and_names_the_clock(lab: Lab) -> None:
+    """Signed by a clock that is ahead, or asked by one that is behind."""
+    run = miseq(1)
+    write(lab, run)
+    day = dt.timedelta(days=1)
+    lab.secret.write_text(lab.azurite.sas(lab.container, begins=day, lifetime=2 * day))
+    lab.configure(lake=['auth = "sas"'])
+    lab.once(expect=1)
+    row = row_of(lab, run)
+    assert (row.status, row.attempts, row.published_at) == ("waiting", 0, None)
+    assert "clock is right" in (row.next_step or "")
+    assert "is not good yet" in lab.call("doctor", expect=1).stdout
+    lab.secret.write_text(lab.azurite.sas(lab.container))
+    lab.call("retry", run.name)
     lab.once()
     expect_published(lab, run)
 

@@ -113,7 +113,7 @@ def _error(cause: Cause, texts: list[str], result: CopyResult) -> SyncdError:
                 f"the lake refused the upload: {told}",
                 next_step="check that the login is valid and may write to the container "
                 f"{result.container} (Storage Blob Data Contributor; a SAS with rcwl that has "
-                "not expired)",
+                "not expired), and that this machine's clock is right (datalake-syncd doctor)",
             )
         case Cause.CONTAINER_MISSING:
             return LakeUnavailable(

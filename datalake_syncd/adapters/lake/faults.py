@@ -157,7 +157,7 @@ def _refused(action: str, access: LakeAccess, code: str, text: str) -> AuthRefus
     return AuthRefused(
         f"the login {access.auth} was refused while {action}: {code or 'no token'}: {text}",
         next_step=f"{step} may read and write {access.container} (Storage Blob Data "
-        "Contributor; a SAS with rcwl)",
+        "Contributor; a SAS with rcwl), and that this machine's clock is right (doctor)",
     )
 
 
