@@ -277,6 +277,21 @@ def test_every_entry_says_what_it_means_what_is_safe_and_what_to_do() -> None:
     assert [name for name, text in told.items() if not all(parts_of_entry(text))] == []
 
 
+# --- guarantees ------------------------------------------------------------------------------
+
+
+def test_each_guarantee_names_tests_that_exist() -> None:
+    table = text_of("SECURITY.md").partition("## What is guaranteed\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (.+) \| (.+) \|$", table, re.MULTILINE)[1:]
+    assert len(rows) > 15
+    for guarantee, held in rows:
+        named = re.findall(r"`(tests/[\w/.]+)`", held)
+        assert named, guarantee
+        for path in named:
+            found = (REPO / path).read_text()
+            assert re.search(r"^def test_", found, re.MULTILINE), path
+
+
 # --- the house -------------------------------------------------------------------------------
 
 

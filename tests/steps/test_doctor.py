@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import shutil
 import socket
@@ -22,6 +23,7 @@ from datalake_syncd.config import load_text
 from datalake_syncd.steps.doctor.checks import CHECKS, Check
 from datalake_syncd.steps.doctor.examine import examine
 from datalake_syncd.steps.doctor.finding import Finding, Machine, Mark, fine
+from datalake_syncd.steps.scrub.notes import LAST
 from datalake_syncd.steps.service import bring_into_force
 from tests.e2e.mounts import tmpfs
 from tests.mail_server import PASSWORD, USER, Authority, Inbox, mail_server
@@ -117,8 +119,8 @@ def test_a_good_machine_before_its_first_start(scene: Scene, azurite: Azurite) -
     assert list(found) == [
         "versions", "user", "azcopy", "lake.secret_file", "expiry", "lake", "clock",
         "lake MiSeqOutput/", "snapshots", "kept in the lake", "deleting", "source seq",
-        "sheets seq", "inotify", "state", "log", "ledger", "daemon", "page",
-        "mail",
+        "sheets seq", "inotify", "state", "log", "ledger", "daemon",
+        "scrub", "page", "mail",
     ]  # fmt: skip
     assert "10.32.2" in found["azcopy"].what
     assert "SHA-256" in found["azcopy"].what
@@ -453,6 +455,18 @@ def test_beside_a_running_daemon_nothing_is_written(alone: Scene) -> None:
     assert "undamaged" in found["ledger"].what
     assert found["trouble scan/seq"].what == "it can't be scanned"
     assert alone.look("daemon")["daemon"].mark is Mark.WARNING, "nobody runs now"
+
+
+def test_a_schedule_of_scrubs_that_is_not_kept(alone: Scene) -> None:
+    ledger = Ledger(alone.state, writable=True)
+    assert "no scrub of all runs" in alone.look("scrub")["scrub"].what
+    assert "[scrub]" in alone.look("scrub")["scrub"].next_step
+    alone.lines["more"] = ["[scrub]", 'every = "7d"']
+    for days, mark in ((20, "ok"), (22, "warning")):
+        at = time.time() - days * DAY.total_seconds()
+        ledger.desk.put(LAST, json.dumps({"began": at, "ended": at}))
+        assert marks(alone.look("scrub")) == ({} if mark == "ok" else {"scrub": mark})
+    ledger.close()
 
 
 def test_a_ledger_that_is_damaged(alone: Scene) -> None:

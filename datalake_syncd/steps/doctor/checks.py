@@ -45,6 +45,7 @@ CHECKS: tuple[Check, ...] = (
     Check("log", machine.log),
     Check("ledger", service.ledger),
     Check("daemon", service.daemon),
+    Check("scrub", service.scrub),
     Check("page", service.page),
     Check("mail", mail.mail, silent=_MAIL, seconds=60.0),
 )

@@ -17,13 +17,16 @@ from datalake_syncd.adapters.ledger import (
     daemon_state,
 )
 from datalake_syncd.config import read_secret
-from datalake_syncd.core.durations import format_bytes
+from datalake_syncd.core.durations import duration_text, format_bytes, format_duration
 from datalake_syncd.core.errors import SyncdError
 from datalake_syncd.core.names import escape
 from datalake_syncd.steps.doctor.finding import Finding, Machine, fault, fine, from_error, warning
+from datalake_syncd.steps.scrub.notes import last_pass
 
 #: A reader keeps the daemon from writing: the check of the ledger ends after so long (seconds).
 _LEDGER_SECONDS = 5.0
+#: So many passes of a scrub may be missed before it is worth a warning.
+_PASSES_MISSED = 3
 
 
 def versions(_machine: Machine, _of: str) -> Iterator[Finding]:
@@ -124,6 +127,34 @@ def ledger(machine: Machine, _of: str) -> Iterator[Finding]:
     yield fine(told + ("undamaged" if whole else "no damage in the part that was checked in 5 s"))
     for trouble in wrong:
         yield warning(trouble.message, trouble.next_step, name=f"trouble {trouble.key}")
+
+
+def scrub(machine: Machine, _of: str) -> Iterator[Finding]:
+    """Whether what was published is read back now and then."""
+    state, wanted = machine.config.daemon.state_dir, machine.config.scrub
+    if not (state / LEDGER).exists():
+        yield fine("nothing was published yet")
+        return
+    try:
+        opened = Ledger(state, writable=False)
+        try:
+            last = last_pass(opened)
+        finally:
+            opened.close()
+    except SyncdError:
+        return  # told by the line of the ledger
+    told = "no scrub of all runs has come to its end yet"
+    if last is not None and last.ended is not None:
+        age = max(machine.wall() - last.ended, 0.0)
+        told = f"the last one ended {format_duration(round(age))} ago"
+        if wanted is not None and age > _PASSES_MISSED * wanted.every:
+            yield warning(
+                f"{told}, and scrub.every is {duration_text(wanted.every)}",
+                "look for scrub and attendant.failed in the log",
+            )
+            return
+    hint = "" if wanted else "to have it done on a schedule: a table [scrub] in the configuration"
+    yield fine(told, hint)
 
 
 def page(machine: Machine, _of: str) -> Iterator[Finding]:
