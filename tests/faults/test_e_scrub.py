@@ -114,6 +114,23 @@ def test_e20_what_is_deleted_of_a_pruned_run_is_found_though_only_a_sample_is_re
     assert json.loads(lab.call("status", "--json").stdout)["troubles"] == []
 
 
+def test_e20_what_the_lake_lost_of_a_run_in_the_trash_is_sent_again_as_people_are_told(
+    lab: Lab, files: dict[str, bytes]
+) -> None:
+    lab.configure(instruments__miseq__prune=[*PRUNED[:2], 'trash = "1h"'])
+    lab.once()
+    assert not (lab.source() / MISEQ).exists()
+    lab.client.delete_blob(f"{PREFIX}/RunInfo.xml")
+    told = lab.call("scrub", MISEQ, expect=1).stdout
+    assert f"datalake-syncd undo {KEY}" in told
+    lab.call("undo", MISEQ)
+    lab.call("release", MISEQ)
+    lab.call("retry", MISEQ)
+    lab.once()
+    assert lab.read(f"{PREFIX}/RunInfo.xml") == files["RunInfo.xml"]
+    assert scrub(lab, MISEQ)["fine"]
+
+
 def test_e20_a_marker_or_manifest_that_is_gone_or_altered_is_found(
     lab: Lab, files: dict[str, bytes]
 ) -> None:
