@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from datalake_syncd.core.durations import DAY, HOUR, MINUTE, iso
 from datalake_syncd.core.model import Outcome, Proof, Status, Step
 from datalake_syncd.steps.notes import CONFIG_REFUSED, CREDENTIAL_EXPIRES, UPLOADS_PAUSED
 from datalake_syncd.steps.page.looks import CARRIED, FREE, LAKE_BYTES, SIZE
+from datalake_syncd.steps.scrub.notes import LAST
 
 GIB = 1024.0**3
 #: What an instrument's software, or somebody who means harm, may call a folder.
@@ -147,6 +149,7 @@ def trouble(ledger: Ledger, now: float) -> None:
     ledger.desk.put(UPLOADS_PAUSED, f"since {iso(now - HOUR)}: the lake refused our login (403)")
     ledger.desk.put(CONFIG_REFUSED, "instruments.miseq.quiet: found 60, needed a duration\nline 2")
     ledger.desk.put(CREDENTIAL_EXPIRES, iso(now + 9 * DAY))
+    ledger.desk.put(LAST, json.dumps({"began": now - 2 * HOUR, "ended": now - HOUR, "wrong": 1}))
     ledger.desk.trouble(
         Trouble("azcopy", "azcopy was not found at /opt/azcopy", "set azcopy.path", now - 2 * HOUR)
     )

@@ -133,7 +133,6 @@ def _service(look: Look) -> Iterator[Metric]:
     if report.scrub is not None:
         for name, text, value in (
             ("timestamp_seconds", "When a scrub of all runs last came to its end.", "ended"),
-            ("files", "Files that the last scrub of all runs read back.", "files"),
             ("bytes", "Bytes that the last scrub of all runs read back.", "bytes"),
             ("wrong_runs", "Runs that it found to be not as they were published.", "wrong"),
         ):
