@@ -110,6 +110,7 @@ def ask(lab: Lab, search: Search, phase: str, commands: tuple[tuple[str, ...], .
         search.add(f"{phase}: {' '.join(words)}", one.stdout + one.stderr)
 
 
+@pytest.mark.slow
 def test_j3_nothing_that_fails_gives_a_secret_away(lab: Lab, azcopy: Path, tmp_path: Path) -> None:
     write(lab, miseq(1))
     key = lab.azurite.connection_string.split("AccountKey=")[1].split(";")[0]
