@@ -29,7 +29,7 @@ FULL = Sizes(
     shapes={
         "discard": (
             (small_files(150), 3),
-            (large_files(5, 64), 3),
+            (large_files(12, 64), 3),
             (thumbnails(100_000), 3),
         ),
         "azurite": (

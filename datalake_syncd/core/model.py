@@ -57,7 +57,10 @@ class Proof(StrEnum):
     @property
     def rank(self) -> int:
         """Position on the ladder, 0 (none) to 3 (read-back)."""
-        return list(Proof).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {proof: rank for rank, proof in enumerate(Proof)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,8 @@ def lake_name_problem(relative_path: str, lake_path: str) -> tuple[str, str] | N
     files arrive as `os.fsdecode` gives them (undecodable bytes are lone surrogates).
     """
     for path in (relative_path, lake_path):
+        if path.isascii() and path.isprintable() and "\\" not in path:
+            continue  # nearly all names, and what follows is many steps
         try:
             path.encode("utf-8")
         except UnicodeEncodeError as error:
@@ -82,11 +84,13 @@ def lake_name_problem(relative_path: str, lake_path: str) -> tuple[str, str] | N
         if "\\" in path:
             return "backslash", "holds a backslash, which the lake would turn into a slash"
     segments = lake_path.split("/")
-    for segment in segments:
-        if segment.endswith("."):
-            return "trailing-dot", f"{escape(segment)!r} ends in a dot, which the lake refuses"
+    if "./" in lake_path or lake_path.endswith("."):
+        segment = next(segment for segment in segments if segment.endswith("."))
+        return "trailing-dot", f"{escape(segment)!r} ends in a dot, which the lake refuses"
     # The service counts UTF-16 units: an emoji is two.
-    length = len(lake_path.encode("utf-16-le")) // 2
+    length = len(lake_path)
+    if not lake_path.isascii():
+        length = len(lake_path.encode("utf-16-le")) // 2
     if length > MAX_BLOB_NAME:
         return "too-long", f"is {length} characters long in the lake, of {MAX_BLOB_NAME} possible"
     if len(segments) > MAX_SEGMENTS:

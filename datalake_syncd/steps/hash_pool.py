@@ -15,7 +15,7 @@ from datalake_syncd.core.model import ManifestFile
 #: hashlib lets go of the interpreter lock, so threads do; more of them than this only makes
 #: the disk's heads run to and fro.
 THREADS = max(1, min(4, os.cpu_count() or 1))
-_BATCH = 500
+_BATCH = 2_000
 _NAMED = 5
 _BATCH_SECONDS = 2.0
 

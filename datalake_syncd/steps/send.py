@@ -24,9 +24,12 @@ from datalake_syncd.steps.progress import Meter
 from datalake_syncd.steps.ways import Way, way_between
 
 #: Files and bytes of one azcopy call; its memory grows with the first.
-BATCH_FILES = 10_000
+BATCH_FILES = 30_000
 BATCH_BYTES = 100 << 30
-_NOTED_AT_ONCE = 100
+#: So many files, or files to be overwritten, are noted in one transaction: each costs a wait for
+#: the disk, and a snapshot whose note was lost is taken again.
+_NOTED_AT_ONCE = 2_000
+_KEPT_AT_ONCE = 100
 _PART = 1 << 20
 #: So many of azcopy's last words go into the log.
 _WORDS = 50
@@ -61,10 +64,15 @@ def _batches(
 
 def _prepare(context: Context, batch: list[tuple[ManifestFile, Blob | None]]) -> None:
     """Before anything is overwritten: a snapshot of it, and a note of what was there."""
-    for start in range(0, len(batch), _NOTED_AT_ONCE):
-        if context.should_stop():
-            raise Stopped
-        _keep_and_note(context, batch[start : start + _NOTED_AT_ONCE])
+    part: list[tuple[ManifestFile, Blob | None]] = []
+    kept = 0
+    for file, blob in batch:
+        part.append((file, blob))
+        kept += not_kept(file, blob)
+        if len(part) >= _NOTED_AT_ONCE or kept >= _KEPT_AT_ONCE:
+            _keep_and_note(context, part)
+            part, kept = [], 0
+    _keep_and_note(context, part)
 
 
 def not_kept(file: ManifestFile, blob: Blob | None) -> bool:
@@ -76,6 +84,8 @@ def not_kept(file: ManifestFile, blob: Blob | None) -> bool:
 
 
 def _keep_and_note(context: Context, part: list[tuple[ManifestFile, Blob | None]]) -> None:
+    if context.should_stop():
+        raise Stopped
     limit = context.azcopy.put_blob_mb << 20
     for file, blob in part:
         if blob is not None and not_kept(file, blob):

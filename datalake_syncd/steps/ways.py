@@ -17,8 +17,13 @@ class Way:
     lake: str
 
 
+_SAME = Way("", "")
+
+
 def way_between(path: str, lake_path: str) -> Way | None:
     """The way of a file, None when its very name is another one in the lake."""
+    if path == lake_path:
+        return _SAME
     local, lake = path.split("/"), lake_path.split("/")
     same = 0
     while same < min(len(local), len(lake)) and local[-1 - same] == lake[-1 - same]:

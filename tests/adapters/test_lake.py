@@ -422,6 +422,36 @@ def test_e23_a_captive_portal_is_no_lake(answering: ThreadingHTTPServer, body: b
             call()
 
 
+LISTING = """<?xml version="1.0" encoding="utf-8"?>
+<EnumerationResults ServiceEndpoint="https://x/" ContainerName="c"><Blobs><Blob>
+<Name{kind}>{name}</Name><Properties><Last-Modified>Mon, 23 Nov 2026 01:00:00 GMT</Last-Modified>
+{etag}<Content-Length>3</Content-Length><Content-MD5>{md5}</Content-MD5>
+<BlobType>BlockBlob</BlobType></Properties></Blob></Blobs><NextMarker /></EnumerationResults>"""
+
+
+def listed(answering: ThreadingHTTPServer, **parts: str) -> list[list[Blob]]:
+    told = {"kind": "", "name": "a", "etag": "<Etag>0x1</Etag>", "md5": "", **parts}
+    answering.answer = (200, "", LISTING.format(**told).encode())  # type: ignore[attr-defined]
+    lake = somewhere(f"http://127.0.0.1:{answering.server_port}/devstoreaccount1")
+    return list(lake.list())
+
+
+def test_a_name_that_xml_can_not_hold_is_decoded(answering: ThreadingHTTPServer) -> None:
+    [[blob]] = listed(answering, kind=' Encoded="true"', name="a%EF%BF%BE%25b")
+    assert (blob.name, blob.size, blob.md5, blob.etag) == ("a\ufffe%b", 3, None, "0x1")
+    [[blob]] = listed(answering, name="a%41b")
+    assert blob.name == "a%41b"
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("parts", [{"etag": ""}, {"name": ""}, {"md5": "no base64"}])
+def test_a_listing_with_gaps_is_no_listing(
+    answering: ThreadingHTTPServer, parts: dict[str, str]
+) -> None:
+    with pytest.raises(LakeUnavailable):
+        listed(answering, **parts)
+
+
 def test_tokens_never_travel_in_the_clear() -> None:
     for auth in ("managed-identity", "service-principal", "workload-identity", "azure-cli"):
         reached = LakeAccess("http://lab.example.org", "c", auth, "t", "c", lambda: "secret")

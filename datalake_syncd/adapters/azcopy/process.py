@@ -29,6 +29,7 @@ from datalake_syncd.core.names import escape
 from datalake_syncd.core.redact import Redactor
 
 _PREFIX = "copy-"
+_NO_PATH = frozenset(("", ".", ".."))
 _POLL = 0.1  # seconds
 _LONGEST_LINE = 64 * 1024**2
 _KEEP_STDERR = 64 * 1024
@@ -114,9 +115,9 @@ def _check_entry(entry: str) -> None:
         problem = "holds a line break"
     elif not entry.strip() or len(entry) > 8192:
         problem = "is empty or too long"
-    elif entry.startswith(("/", "\ufeff")) or any(p in ("", ".", "..") for p in entry.split("/")):
+    elif entry.startswith(("/", "\ufeff")) or not _NO_PATH.isdisjoint(entry.split("/")):
         problem = "is no plain path below the source folder"
-    elif any(0xD800 <= ord(character) <= 0xDFFF for character in entry):
+    elif not _is_utf8(entry):
         problem = "is not UTF-8"
     if problem:
         raise NeedsPerson(
@@ -124,6 +125,14 @@ def _check_entry(entry: str) -> None:
             why="azcopy's list of files can't name it.",
             next_step="rename the file on the source",
         )
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @functools.cache
