@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from datalake_syncd.config import apart
 from datalake_syncd.config.faults import Fault, did_you_mean
-from datalake_syncd.config.filesystems import is_network_type
+from datalake_syncd.config.filesystems import MOUNTED_LAKES, is_network_type
 from datalake_syncd.config.grammar import is_loopback
 from datalake_syncd.config.lines import KeyPath
 from datalake_syncd.core.kinds import Kind
@@ -53,6 +53,8 @@ def faults(
     yield from _mail(seen.mail)
     for name, instrument in seen.instruments.items():
         yield from _instrument(name, instrument, seen.lake, kinds)
+        if filesystem_type is not None:
+            yield from _lake_as_source(name, instrument, filesystem_type)
         kind = kinds.get(str(instrument.get("kind")))
         if kind is not None and not kind.lapses and "flag_grace" in seen.written[name]:
             yield _unused(name, "flag_grace", kind)
@@ -68,6 +70,22 @@ def faults(
                 "a folder on a local disk",
                 "SQLite loses data where file locks are not exact",
             )
+
+
+def _lake_as_source(
+    name: str, instrument: Values, filesystem_type: FilesystemType
+) -> Iterator[Fault]:
+    prune, source = instrument.get("prune"), instrument.get("source")
+    if prune is None or not prune.enabled or source is None:
+        return
+    found = filesystem_type(source)
+    if found in MOUNTED_LAKES:
+        yield Fault(
+            ("instruments", name, "source"),
+            f'found "{escape(str(source))}", which is a lake that is mounted as a folder ({found})',
+            "the disk or share that the instrument writes to (or no pruning)",
+            "pruning would delete from it what was proven in it",
+        )
 
 
 def _login(lake: Values) -> Iterator[Fault]:

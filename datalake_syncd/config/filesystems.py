@@ -32,6 +32,9 @@ NETWORK_TYPES: frozenset[str] = frozenset(
     }
 )
 
+#: Programs that show a lake as a folder. Whatever is deleted there is deleted in the lake.
+MOUNTED_LAKES = frozenset({"fuse.blobfuse", "fuse.blobfuse2", "fuse.rclone"})
+
 # The root file system of a rootless container; its files are on a local disk.
 _LOCAL_FUSE = frozenset({"fuse.fuse-overlayfs"})
 

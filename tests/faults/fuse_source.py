@@ -38,7 +38,7 @@ from tests.conftest import need
 _STAT = ("mode", "nlink", "size", "uid", "gid", "ino", "dev", "blocks")
 
 
-def serve(behind: str, mounted: str, rules: str) -> None:
+def serve(behind: str, mounted: str, rules: str, kind: str) -> None:
     """The body of the file system's process: serves until it is unmounted."""
     import mfusepy  # type: ignore[import-untyped]
 
@@ -140,7 +140,7 @@ def serve(behind: str, mounted: str, rules: str) -> None:
 
     mfusepy.FUSE(
         PassedThrough(), mounted, foreground=True, direct_io=True, use_ino=True,
-        attr_timeout=0, entry_timeout=0, negative_timeout=0, subtype="faulty", fsname="faulty",
+        attr_timeout=0, entry_timeout=0, negative_timeout=0, subtype=kind, fsname="faulty",
     )  # fmt: skip
 
 
@@ -178,8 +178,8 @@ class FaultySource:
 
 
 @contextmanager
-def faulty(mounted: Path, behind: Path) -> Iterator[FaultySource]:
-    """Mount ``behind`` over ``mounted``; skips where that is not allowed."""
+def faulty(mounted: Path, behind: Path, kind: str = "faulty") -> Iterator[FaultySource]:
+    """Mount ``behind`` over ``mounted`` as ``fuse.KIND``; skips where that is not allowed."""
     if os.geteuid() != 0 or not os.access("/dev/fuse", os.R_OK | os.W_OK):
         pytest.skip("mounting a FUSE file system needs root and /dev/fuse")
     need(_has_library(), "libfuse (make setup, as root)")
@@ -188,7 +188,7 @@ def faulty(mounted: Path, behind: Path) -> Iterator[FaultySource]:
     one.rules()
     device = mounted.stat().st_dev
     one.process = subprocess.Popen(
-        [sys.executable, __file__, str(behind), str(mounted), str(one.file)],
+        [sys.executable, __file__, str(behind), str(mounted), str(one.file), kind],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     try:

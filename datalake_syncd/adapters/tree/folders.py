@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from datalake_syncd.adapters.tree.crossing import place
 from datalake_syncd.adapters.tree.removal import unlink_at
 from datalake_syncd.adapters.tree.walk import file_stat
+from datalake_syncd.core.errors import NeedsPerson
 from datalake_syncd.core.model import FileStat
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.pruning import PlanItem
@@ -36,6 +38,7 @@ class Folders:
 
     def __init__(self, run: int) -> None:
         self._run = run
+        self._place = place(run)
         self._path: str | None = None
         self._open: int | None = None
         # Unlinking one of several hard links changes the ctime of the others.
@@ -52,6 +55,15 @@ class Folders:
                 inner = os.open(part, _DIRECTORY, dir_fd=descriptor)
                 os.close(descriptor)
                 descriptor = inner
+                if place(descriptor) != self._place:
+                    raise NeedsPerson(
+                        f"something is mounted at {escape(parent)}, in a run that is pruned",
+                        why="what is mounted there is not what was carried; nothing is unlinked",
+                        next_step="unmount it, then: datalake-syncd retry RUN",
+                    )
+        except NeedsPerson:
+            os.close(descriptor)
+            raise
         except OSError as error:
             os.close(descriptor)
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
@@ -114,7 +126,7 @@ def remove_folders(folder: int, path: str) -> list[str]:
             left.append(escape(inner_path))
             continue
         with opened(name, folder) as inner:
-            if os.fstat(inner).st_dev != os.fstat(folder).st_dev:
+            if place(inner) != place(folder):
                 left.append(escape(inner_path))
                 continue
             stays = remove_folders(inner, inner_path + "/")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from datalake_syncd.adapters.tree.crossing import place
 from datalake_syncd.adapters.tree.faults import classify
 from datalake_syncd.core.errors import NeedsPerson
 from datalake_syncd.core.model import EmptyDirectory, FileEntry, FileStat, Oddity
@@ -106,11 +107,13 @@ class _Walker:
     block_special: bool
     on_entry: Callable[[], None]
     device: int | None = None
+    place: tuple[int, bytes] | None = None
 
     def below(self, folder: int, path: str, depth: int) -> Iterator[Entry]:
         """Entries below an open directory; ``path`` ends with ``/`` or is empty."""
         if self.device is None:
             self.device = os.fstat(folder).st_dev
+            self.place = place(folder)
         try:
             with os.scandir(folder) as listing:
                 names = sorted((entry.name for entry in listing), key=os.fsencode)
@@ -163,6 +166,12 @@ class _Walker:
         except OSError as error:
             raise classify(error, path) from error
         try:
+            if place(inner) != self.place:
+                # Bound from elsewhere on the same file system: the device is the same.
+                yield Oddity(
+                    escape(path), "other-file-system", "a mount point inside the run", blocks=True
+                )
+                return
             yield from self.below(inner, path + "/", depth + 1)
         finally:
             os.close(inner)
