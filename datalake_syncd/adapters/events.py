@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,9 +51,11 @@ class Observer:
         except OSError as error:
             self._failed = True
             self.stop()
+            # EMFILE: no further queue of events; ENOSPC: no further place to watch.
+            short = "instances" if error.errno == errno.EMFILE else "watches"
             return (
                 f"no file-system events ({error.strerror or error}); runs are found by the "
-                "periodic scan alone. If the limit is reached: sysctl fs.inotify.max_user_watches"
+                f"periodic scan alone. If the limit is reached: sysctl fs.inotify.max_user_{short}"
             )
         return None
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import itertools
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.lab import Daemon, Lab, tree_of
+from tests.e2e.mounts import ext4
 from tests.e2e.runs import expect_published, folder_of, miseq, nextseq, row_of, write
 from tests.faults.fuse_source import FaultySource, faulty
 from tests.manager import Manager
@@ -190,11 +190,22 @@ def test_c5_an_unlink_that_hangs_is_the_last_one_until_it_is_looked_at_again(
     lab.expect_in_lake(files, f"miseq-out/{miseq(1).name}")
 
 
-@contextmanager
-def frozen(place: Path) -> Iterator[None]:
-    """Whoever writes there waits in state D until the end, and no signal reaches them."""
-    subprocess.run(["fsfreeze", "--freeze", str(place)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["fsfreeze", "--unfreeze", str(place)], check=True)
+def test_c5_a_rename_that_no_signal_reaches_holds_no_worker(lab: Lab) -> None:
+    """On a frozen file system whoever writes waits in state D."""
+    with ext4(lab.source(), 32 << 20):
+        files = published(lab)
+        lab.configure(daemon=ONE, instruments__miseq__prune=PRUNE)
+        subprocess.run(["fsfreeze", "--freeze", str(lab.source())], check=True)
+        thaw = ["fsfreeze", "--unfreeze", str(lab.source())]
+        with lab.daemon(SYNCD_PATIENCE="2", SYNCD_PULSE_WITHIN="5") as daemon:
+            try:
+                waits_for(lab, "miseq does not answer")
+                threads = Path(f"/proc/{daemon.process.pid}/task").glob("*/stat")
+                assert any(") D " in thread.read_text() for thread in threads), "no real hang"
+                expect_nobody_else_waits(lab, daemon)
+            finally:
+                subprocess.run(thaw, check=True)
+            lab.call("retry", miseq(1).name, expect=None)
+            lab.wait_for(lambda: row_of(lab, miseq(1)).done == "prune", told="in the trash")
+        (trash,) = (lab.source() / TRASH).iterdir()
+        assert tree_of(trash) == files
