@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,9 +64,11 @@ def _candidates(config: Config, ledger: Ledger) -> list[Run]:
 
 def _preview(config: Config, ledger: Ledger, runs: list[Run], *, named: bool, as_json: bool) -> int:
     found = []
+    first: Counter[str] = Counter()  # runs of each instrument that would go first
     for run in runs:
         with activity(f"reading and hashing {escape(run.key)}"):
-            one = preview(config, ledger, run, person_asked=named)
+            one = preview(config, ledger, run, person_asked=named, before=first[run.instrument])
+        first[run.instrument] += bool(one.items) and not one.in_trash
         found.append(one)
         if not as_json:
             say(*lines(one, moment))

@@ -44,8 +44,13 @@ class Preview:
         return sum(item.stat.size for item in self.items)
 
 
-def preview(config: Config, ledger: Ledger, run: Run, *, person_asked: bool) -> Preview:
-    """Judge one run as the step would judge it now; every file is read and hashed for it."""
+def preview(
+    config: Config, ledger: Ledger, run: Run, *, person_asked: bool, before: int = 0
+) -> Preview:
+    """Judge one run as the step would judge it now; every file is read and hashed for it.
+
+    ``before`` so many other runs of its instrument would go first, which counts for the limit.
+    """
     instrument = config.instruments.get(run.instrument)
     if instrument is None:
         return Preview(run, reasons=("its instrument is no longer configured",))
@@ -54,28 +59,30 @@ def preview(config: Config, ledger: Ledger, run: Run, *, person_asked: bool) -> 
             return Preview(run, reasons=("its files are no longer on the local disk",))
         items = tuple(ledger.files.plan(run.id))
         return Preview(run, items, (), True, run.pruned_at + instrument.prune.trash)
-    early = refusals_without_files(config, ledger, run, person_asked=person_asked)
+    early = refusals_without_files(config, ledger, run, person_asked=person_asked, before=before)
     if early:
         return Preview(run, reasons=early)
     try:
-        return _with_evidence(config, ledger, run, person_asked=person_asked)
+        return _with_evidence(config, ledger, run, person_asked=person_asked, before=before)
     except SyncdError as error:
         # A source or lake that does not answer: an error is never evidence.
         return Preview(run, reasons=(str(error),))
 
 
 def refusals_without_files(
-    config: Config, ledger: Ledger, run: Run, *, person_asked: bool
+    config: Config, ledger: Ledger, run: Run, *, person_asked: bool, before: int = 0
 ) -> tuple[str, ...]:
     """Which conditions fail that need no look at a file; empty when none does."""
     from datalake_syncd.steps.pruning import evidence
 
     context = _context(config, ledger, run, person_asked=person_asked)
-    conditions = (_on_the_road(run), *evidence.gates(context))
+    conditions = (_on_the_road(run), *evidence.gates(context, before))
     return tuple(_sentence(gate) for gate in conditions if not gate.passed)
 
 
-def _with_evidence(config: Config, ledger: Ledger, run: Run, *, person_asked: bool) -> Preview:
+def _with_evidence(
+    config: Config, ledger: Ledger, run: Run, *, person_asked: bool, before: int
+) -> Preview:
     from datalake_syncd.steps.pruning import evidence
 
     context = _context(config, ledger, run, person_asked=person_asked)
@@ -83,7 +90,7 @@ def _with_evidence(config: Config, ledger: Ledger, run: Run, *, person_asked: bo
     if not same_disk.passed:
         return Preview(run, reasons=(_sentence(same_disk),))
     # The daily limit counts other runs too, which only the real ledger knows.
-    conditions = evidence.gates(context)
+    conditions = evidence.gates(context, before)
     with ledger.scratch_copy(run) as scratch:
         context = _context(config, scratch, run, person_asked=person_asked)
         decision = evidence.decide(context, conditions)

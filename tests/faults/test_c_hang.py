@@ -103,7 +103,7 @@ def test_c5_the_service_ends_although_a_share_hangs(lab: Lab, source: FaultySour
     expect_published(lab, miseq(1))
 
 
-@pytest.mark.parametrize("who", ["azcopy", "python"])
+@pytest.mark.parametrize("who", [pytest.param("azcopy", marks=pytest.mark.slow), "python"])
 def test_c5_a_file_that_never_comes_costs_its_run_alone(
     lab: Lab, source: FaultySource, who: str
 ) -> None:
@@ -117,7 +117,7 @@ def test_c5_a_file_that_never_comes_costs_its_run_alone(
         expect_nobody_else_waits(lab, daemon)
         assert f"miseq-out/{miseq(1).name}.sync" not in lab.blobs()
         if who == "azcopy":
-            (line,) = daemon.lines("azcopy.output")
+            line = daemon.lines("azcopy.output")[0]  # it may have been tried again since
             assert any("can't be killed" in words for words in line["said"])
         source.rules()
         lab.call("retry", miseq(1).name)

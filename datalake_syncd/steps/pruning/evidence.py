@@ -38,8 +38,8 @@ def policy(context: Context) -> PrunePolicy:
     )
 
 
-def gates(context: Context) -> tuple[Gate, ...]:
-    """All conditions that need no look at files."""
+def gates(context: Context, before: int = 0) -> tuple[Gate, ...]:
+    """All conditions that need no look at files; ``before`` so many runs would go before it."""
     run, now = context.run, context.now()
     published_at, freed = run.published_at, 0
     if context.kind.growing is not None:
@@ -51,7 +51,9 @@ def gates(context: Context) -> tuple[Gate, ...]:
         outcome=run.outcome,
         proof_mode=context.config.lake.proof,
         same_lake=run.lake in (None, lake_id(context.config)),
-        pruned_last_day=freed + context.ledger.runs.pruned_since(run.instrument, now - DAY),
+        pruned_last_day=before
+        + freed
+        + context.ledger.runs.pruned_since(run.instrument, now - DAY),
         clock_jumped=context.clock_jumped,
         person_asked=context.person_asked,
     )
