@@ -52,13 +52,16 @@ def view(
             source,
             "is another file system than before, with none of the known runs on it",
             "another disk may be mounted there",
+            "mount the right disk; one that replaces it for good is taken when it has another "
+            "path: set source to that",
         )
     return SourceView(names, device)
 
 
-def _offline(source: Path, what: str, why: str) -> SourceOffline:
-    return SourceOffline(
-        f"{source} {what}",
-        why=why,
-        next_step="check the mount and that the instrument's computer is on",
-    )
+def _offline(
+    source: Path,
+    what: str,
+    why: str,
+    next_step: str = "check the mount and that the instrument's computer is on",
+) -> SourceOffline:
+    return SourceOffline(f"{source} {what}", why=why, next_step=next_step)

@@ -12,6 +12,7 @@ import pytest
 
 from demo.sequencer import MiSeqRun, NextSeqRun
 from tests.e2e.lab import MISEQ, NEXTSEQ, Lab, tree_of
+from tests.e2e.runs import miseq
 
 OUT = f"miseq-out/{MISEQ}"
 
@@ -98,6 +99,25 @@ def test_c4_d6_another_disk_at_the_same_place_is_not_believed(lab: Lab) -> None:
         finally:
             subprocess.run(["umount", str(lab.source())], check=True)
         lab.wait_for(lambda: daemon.lines("source.online"), told="online again")
+
+
+@pytest.mark.root
+def test_c4_a_disk_that_replaces_another_is_taken_under_another_path(lab: Lab) -> None:
+    MiSeqRun(MISEQ).write_all(lab.source())
+    lab.once()
+    new = lab.root / "new-disk"
+    new.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(new)], check=True)
+    try:
+        late = miseq(2)
+        late.write_all(new)
+        lab.configure(instruments__miseq=[f'source = "{new}"'])
+        with lab.daemon() as daemon:
+            lab.wait_published(late.name)
+            assert not daemon.lines("source.offline")
+        assert lab.the_run().published_at is not None
+    finally:
+        subprocess.run(["umount", str(new)], check=True)
 
 
 def test_one_folder_that_vanishes_is_told_and_comes_back(lab: Lab) -> None:
