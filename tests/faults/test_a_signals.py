@@ -30,7 +30,7 @@ def waits(scene: Scene, daemon: Daemon, point: FailPoint) -> None:
     scene.lab.wait_for(lambda: f"waits at {point}\n" in daemon.log.read_text(), told=f"{point}")
 
 
-def test_a11_a7_a_stop_in_each_step_ends_in_order_and_costs_no_attempt(
+def test_a11_a7_g7_a_stop_in_each_step_ends_in_order_and_costs_no_attempt(
     scene: Scene, undisturbed: Picture, tmp_path: Path
 ) -> None:
     """The thread that works is held up there until the service knows that it has to stop."""
