@@ -21,7 +21,7 @@ from datalake_syncd.attendants import Attending
 from datalake_syncd.config import Config
 from datalake_syncd.core.errors import SyncdError, UsageError
 from datalake_syncd.core.model import Status, Step
-from datalake_syncd.session import configure_logs, load_config, opened
+from datalake_syncd.session import collect_less, configure_logs, load_config, opened
 from datalake_syncd.signs import Signs
 from datalake_syncd.steps import startup
 from datalake_syncd.steps.health import Health
@@ -277,6 +277,7 @@ def _health() -> Health:
 
 
 def _started(config_path: Path) -> tuple[Config, logging.Logger]:
+    collect_less()
     config = load_config(config_path)
     return config, configure_logs(config)
 

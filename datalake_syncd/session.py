@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import Iterator
@@ -27,6 +28,16 @@ def configure_logs(config: Config) -> logging.Logger:
     log, redactor = config.log, Redactor(known_secrets(config))
     logs.configure(log.level, log.format, log.file, redactor, beside=run_logs)
     return logging.getLogger("datalake_syncd")
+
+
+def collect_less() -> None:
+    """Let Python look for garbage more rarely: for a process that reads long lists.
+
+    A page of the lake's listing makes 100,000 objects that are all in use, and every 700 of them
+    set off a look at the others: half of the time that reading a page took.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import mimetypes
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.azcopy import CopyJob, CopyResult, Progress, judge, run_copy
@@ -35,44 +36,45 @@ _PART = 1 << 20
 _WORDS = 50
 
 
+class Sent(NamedTuple):
+    """What is needed of a file once it is noted; a batch of 30,000 is held in memory."""
+
+    path: str
+    lake_path: str
+    size: int
+
+
 def send(context: Context, pool: HashPool, meter: Meter) -> int:
     """Send all files with ``todo = send``, in batches; gives how many."""
     sent = 0
-    for batch in _batches(listing.pairs(context, "send")):
-        _prepare(context, batch)
+    for batch in _batches(context):
         _copy(context, batch, pool, meter)
-        context.ledger.files.write_todo(context.run.id, ((file.path, "sent") for file, _ in batch))
+        context.ledger.files.write_todo(context.run.id, ((file.path, "sent") for file in batch))
         sent += len(batch)
     return sent
 
 
-def _batches(
-    pages: Iterator[list[tuple[ManifestFile, Blob | None]]],
-) -> Iterator[list[tuple[ManifestFile, Blob | None]]]:
-    batch: list[tuple[ManifestFile, Blob | None]] = []
-    size = 0
-    for page in pages:
-        for pair in page:
-            batch.append(pair)
-            size += pair[0].stat.size
-            if len(batch) >= BATCH_FILES or size >= BATCH_BYTES:
+def _batches(context: Context) -> Iterator[list[Sent]]:
+    """Batches in which all is noted and kept; one begins when the one before it was sent."""
+    batch: list[Sent] = []
+    part: list[tuple[ManifestFile, Blob | None]] = []
+    size = kept = 0
+    for page in listing.pairs(context, "send"):
+        for file, blob in page:
+            part.append((file, blob))
+            kept += not_kept(file, blob)
+            size += file.stat.size
+            full = len(batch) + len(part) >= BATCH_FILES or size >= BATCH_BYTES
+            if full or len(part) >= _NOTED_AT_ONCE or kept >= _KEPT_AT_ONCE:
+                batch += _keep_and_note(context, part)
+                part, kept = [], 0
+            if full:
                 yield batch
                 batch, size = [], 0
+    if part:
+        batch += _keep_and_note(context, part)
     if batch:
         yield batch
-
-
-def _prepare(context: Context, batch: list[tuple[ManifestFile, Blob | None]]) -> None:
-    """Before anything is overwritten: a snapshot of it, and a note of what was there."""
-    part: list[tuple[ManifestFile, Blob | None]] = []
-    kept = 0
-    for file, blob in batch:
-        part.append((file, blob))
-        kept += not_kept(file, blob)
-        if len(part) >= _NOTED_AT_ONCE or kept >= _KEPT_AT_ONCE:
-            _keep_and_note(context, part)
-            part, kept = [], 0
-    _keep_and_note(context, part)
 
 
 def not_kept(file: ManifestFile, blob: Blob | None) -> bool:
@@ -83,7 +85,8 @@ def not_kept(file: ManifestFile, blob: Blob | None) -> bool:
     return blob is not None and blob.etag != file.sent_over
 
 
-def _keep_and_note(context: Context, part: list[tuple[ManifestFile, Blob | None]]) -> None:
+def _keep_and_note(context: Context, part: list[tuple[ManifestFile, Blob | None]]) -> list[Sent]:
+    """Before anything is overwritten: a snapshot of it, and a note of what was there."""
     if context.should_stop():
         raise Stopped
     limit = context.azcopy.put_blob_mb << 20
@@ -106,29 +109,36 @@ def _keep_and_note(context: Context, part: list[tuple[ManifestFile, Blob | None]
         ),
     )
     reach(FailPoint.SENDING_NOTED)
+    return [_sent(file) for file, _ in part]
+
+
+def _sent(file: ManifestFile) -> Sent:
+    # One string in memory for both, as they nearly always are the same.
+    lake_path = file.path if file.lake_path == file.path else file.lake_path
+    return Sent(file.path, lake_path, file.stat.size)
 
 
 def _copy(
     context: Context,
-    batch: list[tuple[ManifestFile, Blob | None]],
+    batch: list[Sent],
     pool: HashPool,
     meter: Meter,
 ) -> None:
-    ways: dict[Way | None, list[ManifestFile]] = {}
-    for file, _ in batch:
+    ways: dict[Way | None, list[Sent]] = {}
+    for file in batch:
         ways.setdefault(way_between(file.path, file.lake_path), []).append(file)
     for file in ways.pop(None, ()):
         # azcopy names blobs as files; a sheet set aside, or a workbook, is small.
         _upload_renamed(context, file)
-        meter.sent_bytes += file.stat.size
+        meter.sent_bytes += file.size
     for way, files in ways.items():
         if way is not None:
             _copy_way(context, way, files, pool, meter)
 
 
-def _job(context: Context, way: Way, files: list[ManifestFile]) -> CopyJob:
+def _job(context: Context, way: Way, files: list[Sent]) -> CopyJob:
     run = context.run
-    bytes_ = sum(file.stat.size for file in files)
+    bytes_ = sum(file.size for file in files)
     if way == Way("", "") and context.kind.growing is None:
         # The folder's name in the list, not in the argument, where some of it would be a pattern.
         root, above = context.instrument.source, f"{run.name}/"
@@ -152,9 +162,7 @@ def _job(context: Context, way: Way, files: list[ManifestFile]) -> CopyJob:
     )
 
 
-def _copy_way(
-    context: Context, way: Way, files: list[ManifestFile], pool: HashPool, meter: Meter
-) -> None:
+def _copy_way(context: Context, way: Way, files: list[Sent], pool: HashPool, meter: Meter) -> None:
     job = _job(context, way, files)
     before = meter.sent_bytes
 
@@ -202,7 +210,7 @@ def _keep_words(context: Context, result: CopyResult) -> None:
         )
 
 
-def _upload_renamed(context: Context, file: ManifestFile) -> None:
+def _upload_renamed(context: Context, file: Sent) -> None:
     # A share that hangs must cost this read, not the worker; the lake has its own time limits.
     data = context.patience.call(lambda tick: _read(context, file, tick))
     kind = mimetypes.guess_type(file.lake_path)[0] or "application/octet-stream"
@@ -210,7 +218,7 @@ def _upload_renamed(context: Context, file: ManifestFile) -> None:
     reach(FailPoint.RENAMED_SENT)
 
 
-def _read(context: Context, file: ManifestFile, tick: Callable[[], None]) -> bytes:
+def _read(context: Context, file: Sent, tick: Callable[[], None]) -> bytes:
     """All bytes of a small file; ``Transient`` when it is not of the size it began with."""
     data = bytearray()
     with (

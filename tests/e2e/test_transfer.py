@@ -7,13 +7,15 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
 
 from demo.sequencer import MiSeqRun, NextSeqRun
-from tests.e2e.lab import MISEQ, NEXTSEQ, Lab, tree_of
+from tests.e2e.lab import MISEQ, NEXTSEQ, Lab, log_lines, tree_of
 from tests.proxy import Proxy, Request, Times
+from tests.servers import REPO
 
 OUT = f"miseq-out/{MISEQ}"
 MIB = 1 << 20
@@ -193,6 +195,26 @@ def test_only_what_is_missing_is_sent_after_an_interruption(lab: Lab) -> None:
     after = lab.blobs()
     assert {name: after[name].etag for name in before} == before
     lab.expect_in_lake(files, OUT)
+
+
+def test_batches_take_every_file_once_and_keep_what_they_overwrite(lab: Lab) -> None:
+    files = write_run(lab)
+    old = sorted(files)[: len(files) // 3]
+    assert len(files) % 28 % 11  # so that some are left over at the end
+    for path in old:
+        lab.client.upload_blob(f"{OUT}/{path}", files[path] + b"another size")
+    code = (
+        "import datalake_syncd.steps.send as s; from datalake_syncd.cli import main; "
+        "s.BATCH_FILES, s._NOTED_AT_ONCE, s._KEPT_AT_ONCE = 28, 11, 4; main()"
+    )
+    argv = [sys.executable, "-c", code, "--config", str(lab.config), "once"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=200, cwd=REPO)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    (told,) = [line for line in log_lines(done.stdout) if line["event"] == "transfer.finished"]
+    assert told["files_sent"] == len(files) > 2 * 28
+    lab.expect_in_lake(files, OUT)
+    names = [blob.name for blob in lab.client.list_blobs(include=["snapshots"]) if blob.snapshot]
+    assert sorted(names) == [f"{OUT}/{path}" for path in old]
 
 
 def peak_rss_mib(pid: int) -> float:
