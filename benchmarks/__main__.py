@@ -44,11 +44,11 @@ def main() -> int:
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="syncd-bench-", dir=given.work) as folder:
         root = Path(folder).resolve()
-        comparisons = _compare(sizes, given.only, root)
-        figures = _stand(sizes, given.only, root)
+        comparisons = tuple(_compare(sizes, given.only, root))
+        figures = tuple(_stand(sizes, given.only, root))
     told = results.Results(
-        comparisons=tuple(comparisons),
-        figures=tuple(figures),
+        comparisons=comparisons,
+        figures=figures,
         missing=tuple(filter(None, [rclone.missing()])),
         seconds=time.monotonic() - begun,
         quick=given.quick,

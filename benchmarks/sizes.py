@@ -28,14 +28,14 @@ class Sizes:
 FULL = Sizes(
     shapes={
         "discard": (
-            (small_files(150), 3),
+            (small_files(100), 3),
             (large_files(12, 64), 3),
-            (thumbnails(100_000), 3),
+            (thumbnails(100_000), 2),
         ),
         "azurite": (
-            (small_files(30), 3),
-            (large_files(2, 64), 3),
-            (thumbnails(2_000), 3),
+            (small_files(15), 2),
+            (large_files(1, 64), 2),
+            (thumbnails(1_000), 2),
         ),
     },
     instruments=50,

@@ -37,6 +37,7 @@ def test_the_benchmarks_can_all_be_run(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"], "something was left behind"
     told = json.loads((out / "results.json").read_text())
     roads = ROADS if shutil.which("rclone") else ROADS - {"rclone"}
     there = {(one["lake"], one["shape"]) for one in told["comparisons"]}
