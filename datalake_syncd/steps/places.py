@@ -35,6 +35,8 @@ def own_folder(instrument: Instrument, name: str) -> Path:
 
 def top_folder(instrument: Instrument, name: str) -> str:
     """The name directly below the source that the run lies in."""
+    if KINDS[instrument.kind].growing is None:
+        return name.partition("/")[0]  # asked of every run at every scan
     return own_folder(instrument, name).relative_to(instrument.source).parts[0]
 
 

@@ -75,11 +75,20 @@ class Run:
 _JSON = ("facts", "gates", "accepted", "sheet", "observed")
 
 
+def _loaded(text: str | None) -> Any:
+    # Each scan reads every run of its instrument, and most of these columns are empty.
+    if text is None:
+        return None
+    if text == "{}":
+        return {}
+    return [] if text == "[]" else json.loads(text)
+
+
 def run_of(row: Any) -> Run:
     """The run of a row of ``runs``."""
     values = {key: row[key] for key in row.keys()}  # noqa: SIM118 - sqlite3.Row is no mapping
     for key in _JSON:
-        values[key] = None if values[key] is None else json.loads(values[key])
+        values[key] = _loaded(values[key])
     values["accepted"] = tuple(values["accepted"])
     values["done"] = Step(values["done"])
     values["status"] = Status(values["status"])
