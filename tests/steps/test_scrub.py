@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from contextlib import closing
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from datalake_syncd.adapters.ledger import Progress, Scrubbed, ScrubList
 from datalake_syncd.core.model import Status, Step
+from datalake_syncd.steps.scrub import passes
 from datalake_syncd.steps.scrub.attendant import BESIDE_UPLOADS, Scrubber
+from datalake_syncd.steps.scrub.notes import NOTE, Pass, last_pass
 from tests.steps.service import service_of
 
 
@@ -38,6 +42,20 @@ def test_a_stop_ends_the_wait(tmp_path: Path) -> None:
     service.stopping.set()
     Scrubber(service).read_on(1000 * BESIDE_UPLOADS)
     service.ledger.close()
+
+
+def test_a_pass_without_runs_does_not_hide_what_the_last_one_found(tmp_path: Path) -> None:
+    ledger = service_of(tmp_path, "miseq", wall=time.time).ledger
+    passes.begin(ledger, "all", 1.0)
+    passes.end(ledger, "all", 2.0, of_all=True)
+    assert last_pass(ledger) is None
+    found = Pass(3.0, runs=2, files=9, bytes=90, wrong=1)
+    ledger.desk.put(f"{NOTE}all", json.dumps(asdict(found)))
+    passes.end(ledger, "all", 4.0, of_all=True)
+    passes.begin(ledger, "all", 5.0)
+    assert passes.end(ledger, "all", 6.0, of_all=True).runs == 0
+    assert last_pass(ledger) == replace(found, ended=4.0)
+    ledger.close()
 
 
 def chosen(files: ScrubList, sample: float, before: float, began: float) -> list[str]:

@@ -29,9 +29,13 @@ def begin(ledger: Ledger, name: str, now: float) -> Pass:
 
 
 def end(ledger: Ledger, name: str, now: float, *, of_all: bool) -> Pass:
-    """The pass came to its end."""
+    """The pass came to its end.
+
+    One that found no run to read is not told of later: "all as published" would be a lie, and
+    hide what the last real one found.
+    """
     ended = replace(read_pass(ledger, name) or Pass(now), ended=now)
-    if of_all:
+    if of_all and (ended.runs or ended.files or ended.wrong):
         ledger.desk.put(LAST, json.dumps(asdict(ended)))
     return _write(ledger, name, ended)
 
