@@ -127,7 +127,10 @@ def test_prune_waits_for_a_daemon_that_is_at_it(
 
 def _answer(place: Place) -> None:
     ledger = Ledger(place.state, writable=True)
-    (one,) = ledger.desk.open_requests()
+    until = time.monotonic() + 60
+    while not (asked := ledger.desk.open_requests()) and time.monotonic() < until:
+        time.sleep(0.05)
+    (one,) = asked
     ledger.desk.answer(one.id, succeeded=True, answer="in the trash", now=time.time())
     ledger.close()
 

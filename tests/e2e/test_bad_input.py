@@ -98,7 +98,8 @@ def test_c12_c15_c16_what_changes_between_settling_and_transfer_is_settled_again
     expect_published(lab, lost)
     assert "run.files-lost" in lab.events(lost.name)
     assert NAMED in lab.call("why", lost.name, expect=None).stdout
-    expect_stopped(lab, hole, "blocked", "cycle 1 of 1..2 is missing")
+    # azcopy may have sent some of its files before the hole was met.
+    expect_stopped(lab, hole, "blocked", "cycle 1 of 1..2 is missing", begun=True)
     expect_published(lab, grown)
     expect_published(lab, touched)
     for run in (grown, touched):

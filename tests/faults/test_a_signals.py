@@ -116,7 +116,7 @@ def test_a13_a_bug_in_a_scan_stops_no_other_scan(lab: Lab) -> None:
     write(lab, run)
     with lab.daemon(SYNCD_BUG=f"{FailPoint.BEFORE_SETTLE}={flag}") as daemon:
         lab.wait_for(lambda: daemon.lines("scan.bug"), told="scan.bug")
-        assert row_of(lab, run).status == "blocked"
+        lab.wait_for(lambda: row_of(lab, run).status == "blocked", told="blocked")
         flag.unlink()
         lab.wait_published(run.name)
     expect_published(lab, run)

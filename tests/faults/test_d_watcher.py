@@ -19,7 +19,11 @@ def watched(daemon: Daemon) -> set[tuple[int, int]]:
     """(st_dev, inode) of all that the daemon watches."""
     found = set()
     for info in Path(f"/proc/{daemon.process.pid}/fdinfo").iterdir():
-        for line in info.read_text().splitlines():
+        try:
+            lines = info.read_text().splitlines()
+        except FileNotFoundError:
+            continue  # closed meanwhile
+        for line in lines:
             if line.startswith("inotify "):
                 told = dict(part.split(":", 1) for part in line.split()[1:] if ":" in part)
                 device = int(told["sdev"], 16)  # as the kernel has it: 12 bits major, 20 minor
