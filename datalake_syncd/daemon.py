@@ -182,9 +182,8 @@ class Daemon:
             service.ledger.desk.put(CONFIG_REFUSED, None)
             startup.set_instruments(service)
         except LedgerFull:
-            service.force = (
-                before  # all of it or nothing: watchers and configuration belong together
-            )
+            # All of it or nothing: watchers and configuration belong together.
+            service.force = before
             raise
         for name in list(self._watchers):
             if new.instruments.get(name) != old.instruments.get(name):

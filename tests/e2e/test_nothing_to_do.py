@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,15 +14,6 @@ from tests.proxy import Proxy
 RUN = miseq(1)
 READING = {"GET", "HEAD"}
 PRUNE = ["enabled = true", 'keep = "0s"', 'trash = "0s"']
-
-
-@pytest.fixture
-def proxy(lab: Lab) -> Iterator[Proxy]:
-    """Counts what the lake is asked for."""
-    with Proxy(lab.azurite.host) as proxy:
-        lab.account_url = proxy.account_url
-        lab.configure()
-        yield proxy
 
 
 def _standing(lab: Lab) -> dict[str, Any]:

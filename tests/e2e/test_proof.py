@@ -6,10 +6,8 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from azure.storage.blob import ContentSettings
 
 from demo.sequencer import MiSeqRun
@@ -31,15 +29,6 @@ def really_in_lake(lab: Lab, files: dict[str, bytes]) -> None:
     """Read every byte; a stored MD5 is only a claim."""
     for path, data in files.items():
         assert lab.read(f"{OUT}/{path}") == data, path
-
-
-@pytest.fixture
-def proxy(lab: Lab) -> Iterator[Proxy]:
-    proxy = Proxy(lab.azurite.host)
-    with proxy:
-        lab.account_url = proxy.account_url
-        lab.configure()
-        yield proxy
 
 
 def test_e12_a_bit_that_flips_in_one_block_is_found_by_reading_back(lab: Lab, proxy: Proxy) -> None:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.e2e.conftest import lab
+from tests.e2e.conftest import lab, proxy
 
-__all__ = ["lab"]
+__all__ = ["lab", "proxy"]

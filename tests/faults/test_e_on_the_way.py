@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,15 +15,6 @@ from tests.proxy import Proxy, Request, Response, Times, flipped
 MIB = 1 << 20
 RUN = miseq(1)
 OUT = f"miseq-out/{RUN.name}"
-
-
-@pytest.fixture
-def proxy(lab: Lab) -> Iterator[Proxy]:
-    """Between the lab and its lake; its rules are set by each test."""
-    with Proxy(lab.azurite.host) as proxy:
-        lab.account_url = proxy.account_url
-        lab.configure()
-        yield proxy
 
 
 def write_run(lab: Lab, big: int = 0) -> dict[str, bytes]:

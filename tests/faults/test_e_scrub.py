@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,15 +22,6 @@ from tests.servers import REPO
 PREFIX = f"miseq-out/{MISEQ}"
 KEY = f"miseq/{MISEQ}"
 PRUNED = ["enabled = true", 'keep = "0s"', 'trash = "0s"']
-
-
-@pytest.fixture
-def proxy(lab: Lab) -> Iterator[Proxy]:
-    """Stands before the lake from the beginning: another address would be another lake."""
-    with Proxy(lab.azurite.host) as proxy:
-        lab.account_url = proxy.account_url
-        lab.configure()
-        yield proxy
 
 
 @pytest.fixture
