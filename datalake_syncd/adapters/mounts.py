@@ -6,6 +6,7 @@ A share that hangs blocks whoever looks at it, so nothing here does: paths are c
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from dataclasses import dataclass
@@ -74,9 +75,14 @@ def is_mount_point(path: Path, mountinfo: Path = MOUNTINFO) -> bool:
 def read_table(mountinfo: Path = MOUNTINFO) -> tuple[Mount, ...]:
     """The mount table as it is now, in the order of mounting; empty if it can't be read."""
     try:
-        data = mountinfo.read_bytes()
+        return _parsed(mountinfo.read_bytes())
     except OSError:
         return ()
+
+
+@functools.lru_cache(maxsize=2)
+def _parsed(data: bytes) -> tuple[Mount, ...]:
+    # Read at every scan, and nearly always the same.
     mounts = []
     for line in data.split(b"\n"):
         fields = line.split(b" ")

@@ -123,7 +123,7 @@ def _from_manifest(
 
 
 def _lines_digest(published: Published) -> str:
-    return manifest.digest("\n".join(f"{md5}  {path}" for md5, path in published.lines).encode())
+    return manifest.lines_digest(manifest.file_lines(published.lines))
 
 
 def _compare(

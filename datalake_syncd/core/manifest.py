@@ -115,15 +115,23 @@ class ManifestHeader:
     bytes: int
 
 
+def file_lines(pairs: Iterable[tuple[str, str]]) -> bytes:
+    """The lines of ``NAME.md5`` that name files, of (md5, path) pairs, each with its newline."""
+    text = bytearray()  # a list of 150,000 lines takes several times as much memory
+    for md5, path in pairs:
+        text += f"{md5}  {path}\n".encode()
+    return bytes(text)
+
+
 def render_md5(
     header: ManifestHeader,
-    lines: Iterable[tuple[str, str]],
+    lines: bytes,
     empty: Iterable[EmptyDirectory],
     oddities: Iterable[Oddity],
 ) -> bytes:
     """``NAME.md5``: md5sum format, paths below the run folder as they are in the lake.
 
-    ``lines`` are (md5, path) pairs. Lines that start with ``#`` are comments to md5sum. The
+    ``lines`` are those of `file_lines`. Lines that start with ``#`` are comments to md5sum. The
     text has no time in it, so that the same run always gives the same bytes.
     """
     text = [
@@ -137,8 +145,16 @@ def render_md5(
     ]
     text.extend(f"# empty directory: {one.path}" for one in empty)
     text.extend(f"# not carried: {one.path} ({one.kind}: {one.detail})" for one in oddities)
-    text.extend(f"{md5}  {path}" for md5, path in lines)
-    return ("\n".join(text) + "\n").encode()
+    return b"".join((("\n".join(text) + "\n").encode(), lines))
+
+
+def names_just(manifest: bytes, lines: bytes) -> bool:
+    """Whether a ``NAME.md5`` of ours names these files and no others, whatever its comments say."""
+    if not manifest.endswith(lines):
+        return False
+    above = manifest[: len(manifest) - len(lines)]
+    whole = not above or above.endswith(b"\n")
+    return whole and all(line.startswith(b"#") for line in above.splitlines())
 
 
 def parse_md5(text: str) -> tuple[list[tuple[str, str]], list[str]]:
@@ -180,3 +196,8 @@ def parse_marker(data: bytes) -> tuple[str, dict[str, str]]:
 def digest(manifest: bytes) -> str:
     """SHA-256 of the manifest's bytes, in hex."""
     return hashlib.sha256(manifest).hexdigest()
+
+
+def lines_digest(lines: bytes) -> str:
+    """SHA-256 of the files alone, in hex: of `file_lines` without the last newline."""
+    return hashlib.sha256(memoryview(lines)[: max(0, len(lines) - 1)]).hexdigest()

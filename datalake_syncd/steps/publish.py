@@ -35,30 +35,27 @@ def publish(context: Context) -> Answer:
     changed = recheck(context)
     if changed is not None:
         return changed
-    lines = sorted(_lines(context), key=lambda line: line[1].encode())
-    old = context.lake.get(f"{context.run.prefix}.md5")
-    old_lines: list[tuple[str, str]] | None = None
-    if old is not None:
-        old_lines = _read_lines(context)
-    generation, published_at = _standing(context, same=old_lines == lines)
+    lines = manifest.file_lines(_lines(context))
+    files = lines.count(b"\n")
+    old = context.lake.read(f"{context.run.prefix}.md5", MAX_MANIFEST_BYTES)
+    generation, published_at = _standing(context, old, lines)
     write_ready_marker(context)
     told: dict[str, Any] = {"generation": generation, "outcome": context.run.outcome.value}
     if published_at is None:
-        published_at = _write(context, lines, generation)
-        told |= _figures(context, len(lines), published_at)
+        published_at = _write(context, old, lines, files, generation)
+        told |= _figures(context, files, published_at)
     if context.kind.growing is not None:
         context.ledger.growth.mark_published(context.run.id, context.now())
     reach(FailPoint.EFFECT_PUBLISH)
     label = "" if context.run.outcome is Outcome.GOOD else f" (outcome: {context.run.outcome})"
     return Done(
         "run.published",
-        f"{context.run.prefix}.sync is in the lake: {len(lines)} files, generation "
-        f"{generation}{label}",
+        f"{context.run.prefix}.sync is in the lake: {files} files, generation {generation}{label}",
         data=told,
         columns={
             "published_at": published_at,
             "generation": generation,
-            "manifest_digest": manifest.digest(_text(lines)),
+            "manifest_digest": manifest.lines_digest(lines),
             "lake": lake_id(context.config),
             **_shut_again(context.run),
         },
@@ -100,13 +97,16 @@ def _whole_manifest(context: Context) -> None:
 
 
 def _lines(context: Context) -> Iterator[tuple[str, str]]:
+    """(MD5, path) of all that the manifest names, in the byte order of the paths."""
     # A file of the run at the sheet's own place is that sheet; its MD5 is of what lies there.
     sheet = _separate_sheet(context)
-    for page in context.ledger.files.pages(context.run.id):
-        for file in page:
-            if file.md5 is None:
-                raise Transient(f"{escape(file.path)} has no MD5 yet")
-            yield file.md5, file.lake_path
+    for md5, path in context.ledger.files.md5s_in_lake_order(context.run.id):
+        if md5 is None:
+            raise Transient(f"{escape(path)} has no MD5 yet")
+        if sheet is not None and path.encode() > ATTACHED.encode():
+            yield sheet["md5"], ATTACHED
+            sheet = None
+        yield md5, path
     if sheet is not None:
         yield sheet["md5"], ATTACHED
 
@@ -117,19 +117,7 @@ def _separate_sheet(context: Context) -> dict[str, Any] | None:
     return None if own is not None and own.lake_path == ATTACHED else context.run.sheet
 
 
-def _text(lines: list[tuple[str, str]]) -> bytes:
-    return "\n".join(f"{md5}  {path}" for md5, path in lines).encode()
-
-
-def _read_lines(context: Context) -> list[tuple[str, str]] | None:
-    data = context.lake.read(f"{context.run.prefix}.md5", MAX_MANIFEST_BYTES)
-    try:
-        return None if data is None else manifest.parse_md5(data.decode())[0]
-    except ValueError:
-        return None  # somebody else's; it stays as a snapshot
-
-
-def _standing(context: Context, *, same: bool) -> tuple[int, float | None]:
+def _standing(context: Context, old: bytes | None, lines: bytes) -> tuple[int, float | None]:
     """The generation to publish, and the time of the marker when all is already there."""
     run = context.run
     data = context.lake.read(f"{run.prefix}.sync", 1 << 20)
@@ -138,10 +126,9 @@ def _standing(context: Context, *, same: bool) -> tuple[int, float | None]:
     time, fields = manifest.parse_marker(data)
     text = fields.get("generation", "")
     there = int(text) if text.isascii() and text.isdigit() else None
-    if same and there is not None and fields.get("outcome") == run.outcome.value:
-        manifest_bytes = context.lake.read(f"{run.prefix}.md5", MAX_MANIFEST_BYTES)
-        told = fields.get("manifest-sha256")
-        if manifest_bytes is not None and told == manifest.digest(manifest_bytes):
+    if there is not None and fields.get("outcome") == run.outcome.value and old is not None:
+        believed = fields.get("manifest-sha256") == manifest.digest(old)
+        if believed and manifest.names_just(old, lines):
             return there, parse_iso(time)
     if there is None:
         # A marker of the time before this service: it counts as the generation before ours.
@@ -149,7 +136,7 @@ def _standing(context: Context, *, same: bool) -> tuple[int, float | None]:
     return max(there, run.generation) + 1, None
 
 
-def _write(context: Context, lines: list[tuple[str, str]], generation: int) -> float:
+def _write(context: Context, old: bytes | None, lines: bytes, files: int, generation: int) -> float:
     run, lake = context.run, context.lake
     now = context.now()
     notes = context.ledger.files.notes(run.id)
@@ -160,7 +147,7 @@ def _write(context: Context, lines: list[tuple[str, str]], generation: int) -> f
         generation,
         run.outcome,
         run.proof,
-        len(lines),
+        files,
         run.bytes + (0 if sheet is None else int(sheet["size"])),
     )
     data = manifest.render_md5(
@@ -170,8 +157,7 @@ def _write(context: Context, lines: list[tuple[str, str]], generation: int) -> f
         (note for note in notes if note.kind != "empty-directory"),
     )
     name = f"{run.prefix}.md5"
-    there = lake.get(name)
-    if there is None or lake.read(name, MAX_MANIFEST_BYTES) != data:
+    if old != data:
         for earlier in (name, f"{run.prefix}.sync"):
             if lake.get(earlier) is not None:
                 snapshot = lake.snapshot(earlier)

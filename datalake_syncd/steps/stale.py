@@ -32,7 +32,7 @@ class StaleWatch:
     def look(self, patience: Patience | None) -> None:
         """One pass; ``patience`` is for the source, None while it does not answer."""
         service, name = self._service, self._instrument
-        for run in service.ledger.runs.all(name):
+        for run in service.ledger.runs.restless(name):
             if service.stopping.is_set() or name not in service.config.instruments:
                 return
             if patience is None or not growth_probe.applies(service, run):
@@ -55,7 +55,7 @@ def report_unwatched(service: Service) -> None:
     """Runs of instruments that were taken out of the configuration: nobody looks after them."""
     for row in service.ledger.desk.instruments():
         if row.name not in service.config.instruments:
-            for run in service.ledger.runs.all(row.name):
+            for run in service.ledger.runs.restless(row.name):
                 _tell(service, run, _find(service, run))
 
 
@@ -63,7 +63,7 @@ def _find(service: Service, run: Run) -> Finding | None:
     now, limit = service.wall(), service.config.daemon.stale_after
     rests = run.status in (Status.FINISHED, Status.RUNNING) and not run.observed.get("pending")
     if rests or now - run.moved_at < limit:
-        return None  # before anything else is asked of the ledger, for thousands of old runs
+        return None  # before anything else is asked of the ledger
     instrument = service.config.instruments.get(run.instrument)
     row = service.ledger.desk.instrument(run.instrument)
     offline = row.offline_reason if row is not None and row.online is False else None

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,16 @@ from datalake_syncd.adapters.ledger import (
 from datalake_syncd.adapters.ledger.database import LEDGER
 from datalake_syncd.adapters.ledger.schema import MIGRATIONS
 from datalake_syncd.core.errors import SyncdError, UsageError
-from datalake_syncd.core.model import Blob, FileEntry, FileStat, Oddity, Proof, Status, Step
+from datalake_syncd.core.model import (
+    Blob,
+    FileEntry,
+    FileStat,
+    Oddity,
+    Outcome,
+    Proof,
+    Status,
+    Step,
+)
 
 STAT = FileStat(10, 1, 2, 3, 4)
 
@@ -52,6 +62,37 @@ def test_b14_a8_the_file_is_kept_as_the_design_says(ledger: Ledger) -> None:
     tables = ledger.database.rows("SELECT name, strict FROM pragma_table_list WHERE schema='main'")
     ours = {row["name"]: row["strict"] for row in tables if not row["name"].startswith("sqlite_")}
     assert set(ours.values()) == {1}, ours
+
+
+def test_a_run_is_its_row_column_by_column(ledger: Ledger) -> None:
+    run = add(
+        ledger, sheet={"md5": "x"}, gates=[{"name": "flags"}], facts={"run_id": "r"},
+        accepted=["names"], observed={"probe": 1}, outcome="failed", fingerprint="f",
+    )  # fmt: skip
+    columns = [row["name"] for row in ledger.database.rows("PRAGMA table_info(runs)")]
+    assert columns == [field.name.removesuffix("_json") for field in fields(Run)]
+    assert (run.instrument, run.name, run.prefix) == ("miseq", "run", "p/run")
+    assert (run.done, run.status, run.proof) == (Step.SIGHTED, Status.WAITING, Proof.NONE)
+    assert (run.outcome, run.fingerprint) == (Outcome.FAILED, "f")
+    assert (run.sheet, run.facts) == ({"md5": "x"}, {"run_id": "r"})
+    assert (run.gates, run.accepted, run.observed) == (
+        [{"name": "flags"}],
+        ("names",),
+        {"probe": 1},
+    )
+    ledger.database.execute("UPDATE runs SET status='asleep'")
+    with pytest.raises(ValueError, match="asleep"):
+        ledger.runs.by_id(run.id)
+
+
+def test_only_runs_that_may_wait_are_restless(ledger: Ledger) -> None:
+    """All that `stale` can tell of, and no more: most runs of a ledger rest for good."""
+    add(ledger, "waits")
+    add(ledger, "blocked", status=Status.BLOCKED)
+    add(ledger, "rests", status=Status.FINISHED, observed={"waited_for": {}})
+    add(ledger, "kept-back", status=Status.FINISHED, observed={"pending": [["a.raw", "grows"]]})
+    ledger.runs.add("other", "o", prefix="o", now=1.0, reason="new")
+    assert [run.name for run in ledger.runs.restless("miseq")] == ["waits", "blocked", "kept-back"]
 
 
 def test_a_transition_needs_the_state_that_it_expects(ledger: Ledger) -> None:

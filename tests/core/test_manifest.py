@@ -142,6 +142,22 @@ def test_property_the_lists_of_a_comparison_add_up(
 HEADER = ManifestHeader("RUN", "miseq", 1, Outcome.GOOD, Proof.CHECKED, 2, 9)
 
 
+def test_a_manifest_names_just_the_files_of_its_lines_whatever_its_comments_say() -> None:
+    lines = manifest.file_lines([("0" * 32, "a"), ("1" * 32, "b")])
+    one = manifest.file_lines([("1" * 32, "b")])
+    whole = manifest.render_md5(HEADER, lines, [EmptyDirectory("empty")], [])
+    assert manifest.names_just(whole, lines)
+    assert manifest.names_just(lines, lines)
+    assert not manifest.names_just(whole, one)
+    assert not manifest.names_just(manifest.render_md5(HEADER, one, [], []), lines)
+    assert not manifest.names_just(b"# " + lines, lines)
+    assert not manifest.names_just(b"", lines)
+    assert manifest.names_just(b"# nothing\n", b"")
+    # The ledgers of every version hold this sum: without the last newline.
+    assert manifest.lines_digest(one) == manifest.digest(b"1" * 32 + b"  b")
+    assert manifest.lines_digest(b"") == manifest.digest(b"")
+
+
 def test_the_manifest_reads_back_and_md5sum_accepts_it(tmp_path: Path) -> None:
     (tmp_path / "sub dir").mkdir()
     (tmp_path / "sub dir" / "100% #1.bin").write_bytes(b"hello")
@@ -152,7 +168,7 @@ def test_the_manifest_reads_back_and_md5sum_accepts_it(tmp_path: Path) -> None:
     ]
     data = manifest.render_md5(
         HEADER,
-        lines,
+        manifest.file_lines(lines),
         [EmptyDirectory("empty/here")],
         [Oddity("link", "symlink", "points to /etc", blocks=False)],
     )

@@ -131,9 +131,9 @@ class _MarkerFirst:
         return done
 
 
-def _marker_first(context: Context, lines: Any, generation: int) -> float:
+def _marker_first(context: Context, *what: Any) -> float:
     wrong: Any = _MarkerFirst(context.lake)
-    return _real_write(replace(context, lake=wrong), lines, generation)
+    return _real_write(replace(context, lake=wrong), *what)
 
 
 # --- pruning ----------------------------------------------------------------------------------

@@ -54,6 +54,21 @@ class Files(Looks):
             yield [file_of(row) for row in rows]
             after = rows[-1]["path"]
 
+    def md5s_in_lake_order(self, run_id: int) -> Iterator[tuple[str | None, str]]:
+        """(MD5, path in the lake) of every file, in the byte order of the latter."""
+        after = ""
+        while True:
+            rows = self._db.rows(
+                "SELECT md5, lake_path FROM files WHERE run_id=? AND lake_path > ? "
+                "ORDER BY lake_path LIMIT ?",
+                (run_id, after, PAGE),
+            )
+            if not rows:
+                return
+            for row in rows:
+                yield row["md5"], row["lake_path"]
+            after = rows[-1]["lake_path"]
+
     def write_md5s(self, run_id: int, batch: Iterable[tuple[str, str]]) -> None:
         """Write down (path, MD5) pairs."""
         with self._db.transaction():

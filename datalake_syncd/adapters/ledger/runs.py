@@ -51,6 +51,14 @@ class Runs:
         sql = "SELECT * FROM runs WHERE instrument=? ORDER BY id"
         return [run_of(row) for row in self._db.rows(sql, (instrument,))]
 
+    def restless(self, instrument: str) -> list[Run]:
+        """Those that are not finished, or of which something is kept back: few among many."""
+        sql = (
+            "SELECT * FROM runs WHERE instrument=? AND (status!='finished' "
+            "OR instr(observed, '\"pending\"')) ORDER BY id"
+        )
+        return [run_of(row) for row in self._db.rows(sql, (instrument,))]
+
     def names(self) -> list[str]:
         """All run names, for "did you mean"."""
         return [row["name"] for row in self._db.rows("SELECT DISTINCT name FROM runs")]
