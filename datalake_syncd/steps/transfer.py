@@ -101,12 +101,14 @@ def _classify(context: Context) -> tuple[int, int, int, list[str]]:
         for file, blob in page:
             verdict, _ = judge_file(file, blob, needed=Proof.CLAIMED)
             todo = "send" if verdict in (Verdict.MISSING, Verdict.DIFFERENT) else None
-            if todo is None and file.md5 is None:
+            # What a list tells of is compared with it before anything in the lake is replaced.
+            listed = verdict is Verdict.DIFFERENT and file.expected
+            if file.md5 is None and (todo is None or listed):
                 todo = "hash"
             send += todo == "send"
             compare += todo == "hash"
             size += file.stat.size if todo == "send" else 0
-            if verdict is Verdict.DIFFERENT and not_kept(file, blob):
+            if todo == "send" and verdict is Verdict.DIFFERENT and not_kept(file, blob):
                 other = blob is not None and blob.blob_type != "BlockBlob" and blob.blob_type
                 overwritten.append(escape(file.path) + (f" (an {other})" if other else ""))
             batch.append((file.path, todo))

@@ -89,6 +89,25 @@ def test_content_that_was_released_once_is_compared_again_in_the_next_generation
         assert why_released(lab) == []
 
 
+def test_a_listed_file_that_lost_bytes_replaces_nothing_in_the_lake(lab: Lab) -> None:
+    """Its size alone says that it differs; its list says that the blob is the right one."""
+    run = Delivery("run", algorithm="md5", content={"a.bin": b"a" * 1000, "b.bin": b"b" * 1000})
+    folder = run.write_all(lab.source("sums"))
+    with lab.daemon(SYNCD_LOOK_AGAIN="1"):
+        published(lab, "run", "sums", 1, "good")
+        before = {name: blob.etag for name, blob in lab.blobs().items()}
+        (folder / "b.bin").write_bytes(b"b" * 500)
+        blocked(lab, "1 file is not what the list of checksums says: b.bin")
+        assert {name: blob.etag for name, blob in lab.blobs().items()} == before
+        lab.call("verify", "sums/run", expect=0)
+        # A person says that it is right all the same: now it goes, and the old one is kept.
+        lab.call("release", "sums/run")
+        published(lab, "run", "sums", 2, "unknown")
+        assert lab.read("sums-out/run/b.bin") == b"b" * 500
+        kept = lab.client.list_blobs("sums-out/run/b.bin", include=["snapshots"])
+        assert sorted(blob.size for blob in kept) == [500, 1000]
+
+
 def test_a_second_flow_cell_is_waited_for_although_the_first_was_released(lab: Lab) -> None:
     run = NanoporeRun("exp", listed=False, protocols=(FIRST,))
     folder = run.write_all(lab.source("nanopore"), without=[run.place(FIRST) + FIRST.summary])
