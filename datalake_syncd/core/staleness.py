@@ -26,7 +26,8 @@ class Standing:
     ``still_since`` since when our own full looks have found its tree unchanged (None: no look
     yet, or none that counts). ``offline`` says why its source does not answer. ``sheet`` is the
     path of the required sample sheet that it waits for. ``growing`` marks a data set that is
-    never finished, ``pending`` what it keeps back. ``quiet`` is the instrument's.
+    never finished, ``pending`` what it keeps back. ``quiet`` is the instrument's,
+    ``complete_since`` since when the run lacks nothing but rest (None: it lacks more).
     """
 
     key: str
@@ -44,6 +45,7 @@ class Standing:
     growing: bool = False
     pending: str | None = None
     quiet: float = 0.0
+    complete_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,9 @@ def stale(standing: Standing, now: float, limit: float) -> Finding | None:
     """
     if _rests(standing):
         return None
+    restless = _restless(standing, now, limit)
+    if restless is not None:
+        return restless
     age = now - waits_since(standing)
     if age < limit or (_only_quiet(standing) and age < limit + standing.quiet):
         return None
@@ -106,6 +111,23 @@ def _rests(standing: Standing) -> bool:
     # A project folder that nobody has put anything into yet.
     nothing = standing.growing and standing.done is Step.SIGHTED
     return nothing and all(gate.passed for gate in standing.gates)
+
+
+def _restless(standing: Standing, now: float, limit: float) -> Finding | None:
+    """It has all its flags and never comes to rest: what moves it is not the instrument."""
+    since = standing.complete_since
+    if since is None or standing.status is not Status.WAITING or standing.offline is not None:
+        return None
+    age = now - since
+    if age < limit + standing.quiet:
+        return None
+    key = quote(escape(standing.key))
+    return Finding(
+        f"lacks nothing but rest for {format_duration(age)}: {standing.reason or 'it changes'}",
+        "find out what writes or touches there (a backup, a virus scanner, a share whose inode "
+        "numbers change: mount it with serverino), or exclude what changes and is no data: "
+        f"datalake-syncd why {key}",
+    )
 
 
 def _only_quiet(standing: Standing) -> bool:

@@ -16,7 +16,7 @@ from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.core.staleness import probe_interval
 from datalake_syncd.steps.service import Service
-from datalake_syncd.steps.settle import whole_look
+from datalake_syncd.steps.whole_look import whole_look
 
 #: Where a run's row keeps the last look, when one failed since, and that it was reported as
 #: silent.

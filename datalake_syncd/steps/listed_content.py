@@ -10,7 +10,7 @@ from datalake_syncd.core.names import escape
 from datalake_syncd.steps.checksum_lists import CONTENT
 from datalake_syncd.steps.context import Context
 from datalake_syncd.steps.hash_pool import HashPool
-from datalake_syncd.steps.settle import whole_look
+from datalake_syncd.steps.whole_look import whole_look
 
 
 def accepts_other_content(context: Context) -> bool:

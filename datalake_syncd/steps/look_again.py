@@ -11,7 +11,7 @@ from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SyncdError
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.steps.renamed import recognise
 from datalake_syncd.steps.service import Service
-from datalake_syncd.steps.settle import whole_look
+from datalake_syncd.steps.whole_look import whole_look
 
 #: A published run that is still on the disk is looked at again every so many seconds. The
 #: variable is for tests and rehearsals.

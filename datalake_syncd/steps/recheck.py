@@ -10,7 +10,7 @@ from datalake_syncd.core.names import escape
 from datalake_syncd.steps import listing
 from datalake_syncd.steps.context import Back, Context, lake_id
 from datalake_syncd.steps.growing.look import changed_since_settled
-from datalake_syncd.steps.settle import whole_look
+from datalake_syncd.steps.whole_look import whole_look
 
 
 def other_lake(context: Context) -> Back | None:

@@ -28,8 +28,8 @@ from datalake_syncd.steps.context import Context
 from datalake_syncd.steps.look_again import EVERY
 from datalake_syncd.steps.pruning.emptying import gone_from_lake
 from datalake_syncd.steps.service import Service
-from datalake_syncd.steps.settle import whole_look
 from datalake_syncd.steps.sighting import RETURNED, check
+from datalake_syncd.steps.whole_look import whole_look
 
 #: Where a run's row keeps the look that was judged, and the verdict.
 KEPT = "returned"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from datalake_syncd.adapters import tree
 from datalake_syncd.core.durations import format_duration
+from datalake_syncd.core.errors import SourceChanged
 from datalake_syncd.core.kinds.kind import StructureCheck
 from datalake_syncd.core.lapse import Lapse, lapse
 from datalake_syncd.core.model import (
@@ -24,9 +25,12 @@ from datalake_syncd.steps.checksum_lists import CONTENT, LISTED_FILES, Lists, re
 from datalake_syncd.steps.context import Context
 from datalake_syncd.steps.renamed import RENAMED
 from datalake_syncd.steps.top_folder import assess
+from datalake_syncd.steps.whole_look import entries, whole_look
 
 #: A metadata file that can't be parsed for so long (seconds) is no longer "being written".
 UNREADABLE_LIMIT = 600.0
+#: Where a run's row keeps since when it lacks nothing but rest.
+COMPLETE_SINCE = "complete_since"
 _BATCH = 1000
 
 
@@ -35,13 +39,14 @@ class Memory:
     """What the watch remembers of a run between looks, on the monotonic clock.
 
     ``verdict`` is what a second look said against the run, and what was released then: it
-    stands until the next look.
+    stands until the next look. ``changed`` says what was not still at the last look.
     """
 
     digest: str | None = None
     looked_at: float = 0.0
     unreadable_since: float | None = None
     learned: frozenset[str] = frozenset()
+    changed: str = ""
     verdict: tuple[tuple[str, ...], Settling] | None = None
 
 
@@ -83,10 +88,19 @@ def look_at(
     waits = _lapse(context, assessment)
     assessment = _after_lapse(assessment, waits)
     # Kept in the row, so that a pass for cron counts on where the last one was.
-    memory.unreadable_since = context.run.observed.get("unreadable_since")
-    found = _look_at_assessed(context, memory, assessment, monotonic, tick)
+    kept = {} if context.clock_jumped else context.run.observed
+    memory.unreadable_since = kept.get("unreadable_since")
+    try:
+        found = _look_at_assessed(context, memory, assessment, monotonic, tick)
+    except SourceChanged as error:
+        # Written to just then: it lacks nothing but rest all the same.
+        memory.digest, memory.changed = None, str(error)
+        found = _quiet(context, memory, assessment, None)
     observed = {**context.run.observed, "waited_for": dict(waits.since)}
     observed["unreadable_since"] = memory.unreadable_since
+    observed.pop(COMPLETE_SINCE, None)
+    if found.complete and found.settled is None:
+        observed[COMPLETE_SINCE] = kept.get(COMPLETE_SINCE, context.now())
     if found.settled is not None:
         found.settled["observed"] = observed
     return replace(found, observed=observed, lapsed=waits.lapsed)
@@ -122,7 +136,7 @@ def _look_at_assessed(
         return _first_look(context, memory, assessment, monotonic, tick)
     rest = memory.looked_at + context.instrument.quiet - monotonic()
     if rest > 0 and memory.verdict is None:
-        return _quiet(context, assessment, rest)
+        return _quiet(context, memory, assessment, rest)
     if rest > 0 and memory.verdict is not None and memory.verdict[0] == context.run.accepted:
         return memory.verdict[1]
     return _second_look(context, memory, assessment, monotonic, tick)
@@ -165,21 +179,18 @@ def _first_look(
 ) -> Settling:
     memory.digest, memory.looked_at = whole_look(context, tick).digest, monotonic()
     memory.verdict = None
-    return _quiet(context, assessment, context.instrument.quiet)
+    return _quiet(context, memory, assessment, context.instrument.quiet)
 
 
-def whole_look(context: Context, tick: Callable[[], None]) -> tree.Look:
-    """The sum of one look at the run's whole tree."""
-    sum_ = tree.Look()
-    for entry in _look(context, tick):
-        sum_.add(entry)
-    return sum_
-
-
-def _quiet(context: Context, assessment: Assessment, rest: float) -> Settling:
+def _quiet(
+    context: Context, memory: Memory, assessment: Assessment, rest: float | None
+) -> Settling:
     quiet = format_duration(context.instrument.quiet)
-    gate = Gate("quiet", False, "one look so far", f"two equal looks, {quiet} apart")
+    found = memory.changed or "one look so far"
+    gate = Gate("quiet", False, found, f"two equal looks, {quiet} apart")
     reason = f"complete; waiting until nothing has changed for {quiet}"
+    if memory.changed:
+        reason += f"; {memory.changed}"
     return Settling(reason, (*assessment.gates, gate), assessment, complete=True, next_look=rest)
 
 
@@ -198,7 +209,7 @@ def _second_look(
     second_sheet = False
     batch: list[tuple[FileEntry, str | None]] = []
     files.begin_look(run.id)
-    for entry in _look(context, tick):
+    for entry in entries(context, tick):
         sum_.add(entry)
         if isinstance(entry, FileEntry):
             second_sheet = second_sheet or entry.path == INSTRUMENT_OWN
@@ -218,7 +229,8 @@ def _second_look(
     memory.verdict = None
     if sum_.digest != memory.digest:
         memory.digest, memory.looked_at = sum_.digest, monotonic()
-        return _quiet(context, assessment, context.instrument.quiet)
+        memory.changed = f"it changed since the look before; the newest is {escape(sum_.newest)}"
+        return _quiet(context, memory, assessment, context.instrument.quiet)
     memory.looked_at = monotonic()
     if second_sheet and _own_sheet_is_aside(context):
         detail = f"the instrument's own {ATTACHED} lies under this name in the lake"
@@ -278,13 +290,3 @@ def _content_gates(
     if lists is not None:
         gates.extend(lists.gates(context.run.accepted))
     return gates
-
-
-def _look(context: Context, tick: Callable[[], None]) -> Iterator[tree.Entry]:
-    return tree.look(
-        context.folder,
-        lake_prefix=context.run.prefix,
-        excluder=context.excluder,
-        block_special=context.instrument.special_files == "block",
-        on_entry=tick,
-    )

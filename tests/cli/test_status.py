@@ -224,7 +224,7 @@ def test_a_run_that_does_not_move_is_pointed_out(place: Place) -> None:
         ledger.runs.event(run.id, told_at, "run.stale", "nothing was written for 2 d", step)
     told = place.call("status")
     assert told.code == 1
-    assert told.out.startswith("1 instrument online; 1 run on the way, 1 not moving, none needs")
+    assert told.out.startswith("1 instrument online; 1 run on the way, 1 not moving, 1 needs you.")
     assert "1 h ago: nothing was written for 2 d" in told.out
     assert f"do:   datalake-syncd why {run.key}" in told.out
     document = place.call("status", "--json").json

@@ -51,6 +51,29 @@ def test_what_is_still_written_is_not_stale_however_old_it_is() -> None:
     assert staleness.stale(writing, NOW + LIMIT - HOUR, LIMIT) is not None
 
 
+def test_what_has_all_its_flags_and_never_comes_to_rest_is_told() -> None:
+    """Each look finds it changed: by that alone it would wait silently for ever."""
+    restless = replace(
+        CRASHED,
+        gates=(flag("RTAComplete.txt", passed=True), Gate("quiet", False, "one look", "two")),
+        reason="complete; waiting until nothing has changed for 1 h; the newest is a.txt",
+        still_since=NOW - MINUTE,
+        complete_since=NOW - LIMIT - HOUR,
+        quiet=HOUR,
+    )
+    assert staleness.stale(restless, NOW - 1, LIMIT) is None
+    found = staleness.stale(restless, NOW, LIMIT)
+    assert found is not None
+    assert found.message.startswith("lacks nothing but rest for 2 d")
+    assert "a.txt" in found.message
+    assert found.needs_person
+    assert not found.silent, "it must not be released in the middle of being written"
+    for rests in ({"status": Status.RUNNING}, {"offline": "no mount"}, {"complete_since": None}):
+        assert staleness.stale(replace(restless, **rests), NOW, LIMIT) is None or rests.get(
+            "offline"
+        )
+
+
 def test_a_flag_without_the_rest_names_both() -> None:
     gates = (
         flag("CopyComplete.txt", passed=True),

@@ -47,6 +47,7 @@ def being_written(file: Path) -> Iterator[None]:
                 opened.write("one more cycle\n")
 
     writer = threading.Thread(target=write_on)
+    file.parent.mkdir(exist_ok=True)
     writer.start()
     try:
         yield
@@ -250,3 +251,24 @@ def test_a_unit_that_is_never_whole_is_told_and_what_is_written_is_not(lab: Lab)
         assert "broken.raw" in line["message"]
         assert not told_of(daemon.lines(), "prot/prot0002"), "an empty project waits for nothing"
     assert "broken.raw" in lab.call("status", expect=1).stdout
+
+
+def test_a_run_with_all_its_flags_that_never_comes_to_rest_is_told(lab: Lab) -> None:
+    """Something touches it more often than ``quiet``: a backup, a job that sets rights."""
+    run = miseq(1)
+    lab.configure(daemon=SOON, instruments__miseq=['quiet = "1s"'])
+    write(lab, run)
+    with lab.daemon() as daemon:
+        with being_written(folder_of(lab, run) / "Touched" / "rights.log"):
+            (told, *_) = wait_told(lab, daemon, f"miseq/{run.name}", 1)
+            assert "lacks nothing but rest for" in told["message"]
+            assert "Touched/rights.log" in told["message"], "what changes is named"
+            assert told["level"] == "ERROR"
+            status = lab.call("status", expect=1).stdout
+            assert "1 run on the way, 1 not moving, 1 needs you." in status
+            why = lab.call("why", f"miseq/{run.name}", expect=None).stdout
+            assert "Touched/rights.log" in why
+        lab.wait_published(run.name)  # whoever it was has stopped
+    expect_published(lab, run)
+    assert row_of(lab, run).observed.get("complete_since") is None
+    assert lab.call("status").stdout.startswith("2 instruments online; 0 runs on the way, none")

@@ -31,6 +31,7 @@ from datalake_syncd.steps.context import Context
 from datalake_syncd.steps.pruning import emptying, evidence, prune
 from datalake_syncd.steps.service import WallClock
 from datalake_syncd.steps.source import SourceView
+from datalake_syncd.steps.whole_look import whole_look
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def _ours_for_ever(file: ManifestFile, blob: Blob) -> bool:
 def _one_look(
     context: Context, memory: Any, assessment: Any, monotonic: Any, tick: Callable[[], None]
 ) -> Any:
-    memory.digest, memory.looked_at = settle.whole_look(context, tick).digest, monotonic()
+    memory.digest, memory.looked_at = whole_look(context, tick).digest, monotonic()
     return settle._second_look(context, memory, assessment, monotonic, tick)
 
 

@@ -51,6 +51,7 @@ class Waiting:
             growing=growing,
             pending=_pending(run) if growing else None,
             quiet=quiet,
+            complete_since=complete_since(run),
         )
 
     def told(self, run: Run) -> Event | None:
@@ -59,7 +60,9 @@ class Waiting:
             "SELECT * FROM events WHERE run_id=? AND event=? ORDER BY id DESC LIMIT 1",
             (run.id, STALE),
         )
-        since = max(run.moved_at, still_since(run) or 0.0, self._last_change(run.id) or 0.0)
+        # What never comes to rest changes all the time: that ends nothing that was told of it.
+        still = complete_since(run) or still_since(run) or 0.0
+        since = max(run.moved_at, still, self._last_change(run.id) or 0.0)
         return event_of(row) if row is not None and row["at"] >= since else None
 
     def stopped_at(self, run_id: int) -> float | None:
@@ -80,6 +83,12 @@ def still_since(run: Run) -> float | None:
     """Since when full looks have found the run's tree unchanged."""
     probe = run.observed.get("probe")
     return None if probe is None else float(probe["since"])
+
+
+def complete_since(run: Run) -> float | None:
+    """Since when a run that is not settled lacks nothing but rest."""
+    since = run.observed.get("complete_since") if run.done is Step.SIGHTED else None
+    return None if since is None else float(since)
 
 
 def _pending(run: Run) -> str | None:

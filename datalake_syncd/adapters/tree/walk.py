@@ -28,6 +28,7 @@ class Look:
 
     The digest covers path, size, mtime_ns, ctime_ns and inode of every file, and every
     directory without entries and every oddity; what the configuration excludes is only counted.
+    ``newest`` is the path of the file that changed last, by the source's own clock.
     """
 
     files: int = 0
@@ -35,6 +36,8 @@ class Look:
     oddities: list[Oddity] = field(default_factory=list)
     excluded: dict[str, int] = field(default_factory=dict)
     empty_directories: int = 0
+    newest: str = ""
+    _newest_ns: int = -1
     _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def add(self, entry: Entry) -> None:
@@ -43,6 +46,8 @@ class Look:
             self.files += 1
             self.bytes += entry.stat.size
             told = entry.stat
+            if told.ctime_ns > self._newest_ns:
+                self.newest, self._newest_ns = entry.path, told.ctime_ns
             line = f"f{entry.path}\0{told.size}\0{told.mtime_ns}\0{told.ctime_ns}\0{told.inode}\n"
         elif isinstance(entry, EmptyDirectory):
             self.empty_directories += 1

@@ -124,6 +124,11 @@ class Report:
         ]
 
     @property
+    def in_need(self) -> int:
+        """How many runs need a person, for whatever reason."""
+        return len({run.id for run in (*self.blocked, *self.stuck, *self.trying)})
+
+    @property
     def kept_back(self) -> list[Run]:
         """Published data sets of which something is not whole, and has not been for too long."""
         return [run for run in self.stuck if delivered(run)]

@@ -39,11 +39,11 @@ def sentence(report: Report) -> str:
         parts.append(f"{unknown} not looked at yet")
     if not configured:
         parts = ["no instruments known yet"]
-    moving, blocked, held = len(report.on_the_way), len(report.blocked), len(report.held)
+    moving, need, held = len(report.on_the_way), report.in_need, len(report.held)
     runs = [f"{counted(moving, 'run')} on the way"]
     if report.stuck:
         runs.append(f"{len(report.stuck)} not moving")
-    runs.append(f"{blocked} need{'s' if blocked == 1 else ''} you" if blocked else "none needs you")
+    runs.append(f"{need} need{'s' if need == 1 else ''} you" if need else "none needs you")
     if held:
         runs.append(f"{held} held")
     return f"{', '.join(parts)}; {', '.join(runs)}."
