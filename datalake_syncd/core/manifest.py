@@ -10,6 +10,8 @@ from enum import StrEnum
 from datalake_syncd.core.model import Blob, EmptyDirectory, ManifestFile, Oddity, Outcome, Proof
 
 NAMED = 20
+#: No run has more files, bytes or generations than fit; the ledger could not hold them.
+_DIGITS = 15
 
 
 class Verdict(StrEnum):
@@ -191,6 +193,12 @@ def parse_marker(data: bytes) -> tuple[str, dict[str, str]]:
     lines = data.decode("utf-8", "replace").splitlines()
     fields = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
     return (lines[0].strip() if lines else ""), fields
+
+
+def marker_number(text: str | None) -> int | None:
+    """A number in a marker, whoever wrote it; None for what is none, or has over 15 digits."""
+    plain = text is not None and text.isascii() and text.isdigit() and len(text) <= _DIGITS
+    return int(text) if plain and text is not None else None
 
 
 def digest(manifest: bytes) -> str:

@@ -18,7 +18,8 @@ JUNK: tuple[str, ...] = (
 )
 """What operating systems and vendor software leave behind: reported, not carried."""
 
-_LAKE_CONTROL = re.compile("[\x00-\x1f\x7f\ufffe\uffff]")
+#: Those of Latin-1, too: the service's own words are "0x00 to 0x1F, \\u0081, and so on".
+_LAKE_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 _GROUP_NAME = re.compile(r"\(\?P<[^>]+>")
 
 

@@ -124,8 +124,7 @@ def _standing(context: Context, old: bytes | None, lines: bytes) -> tuple[int, f
     if data is None:
         return run.generation, None
     time, fields = manifest.parse_marker(data)
-    text = fields.get("generation", "")
-    there = int(text) if text.isascii() and text.isdigit() else None
+    there = manifest.marker_number(fields.get("generation"))
     if there is not None and fields.get("outcome") == run.outcome.value and old is not None:
         believed = fields.get("manifest-sha256") == manifest.digest(old)
         if believed and manifest.names_just(old, lines):

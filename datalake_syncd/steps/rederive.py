@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 
 from datalake_syncd.adapters.failpoints import FailPoint, reach
+from datalake_syncd.adapters.ledger import LedgerFull
 from datalake_syncd.adapters.patience import Patience
 from datalake_syncd.config import Instrument
 from datalake_syncd.core import manifest
 from datalake_syncd.core.durations import parse_iso
-from datalake_syncd.core.errors import SyncdError
+from datalake_syncd.core.errors import NeedsPerson, SourceOffline, Stopped, SyncdError
 from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.model import Outcome, Status, Step
+from datalake_syncd.core.names import escape
 from datalake_syncd.steps.context import lake_id
 from datalake_syncd.steps.service import Service
 
@@ -34,21 +36,22 @@ def rederive(service: Service, name: str, instrument: Instrument, patience: Pati
     key = f"rederived:{name}:{lake_id(service.config)}:{instrument.destination}"
     if service.ledger.desk.get(key) is not None:
         return
+    added = 0
     try:
-        found = _markers(service, instrument)
+        for run_name in _markers(service, instrument):
+            if service.ledger.runs.get(name, run_name) is not None:
+                continue
+            folder = instrument.source / run_name
+            here = patience.call(lambda _tick, folder=folder: folder.is_dir())  # type: ignore[misc]
+            added += 0 if here else _add(service, name, instrument, run_name)
+    except (SourceOffline, Stopped, LedgerFull):
+        raise
     except SyncdError as error:
         service.log(
             logging.WARNING, "ledger.rederive", f"the lake can't be asked now: {error}",
             instrument=name,
         )  # fmt: skip
         return
-    added = 0
-    for run_name in found:
-        if service.ledger.runs.get(name, run_name) is not None:
-            continue
-        folder = instrument.source / run_name
-        if not patience.call(lambda _tick, folder=folder: folder.is_dir()):  # type: ignore[misc]
-            added += _add(service, name, instrument, run_name)
     service.ledger.desk.put(key, str(service.wall()))
     if added:
         service.log(
@@ -72,12 +75,12 @@ def _add(service: Service, name: str, instrument: Instrument, run_name: str) -> 
     prefix = f"{instrument.destination}/{run_name}" if instrument.destination else run_name
     if service.ledger.runs.at_prefix(lake_id(service.config), prefix):
         return 0
-    data = service.force.lake.read(f"{prefix}{_MARKER}", 1 << 20)
-    time, fields = manifest.parse_marker(data or b"")
+    time, fields = manifest.parse_marker(_read(service, name, f"{prefix}{_MARKER}"))
     try:
         published_at = parse_iso(time)
-    except ValueError:
-        published_at = service.wall()
+    except (ValueError, OverflowError):
+        blob = service.force.lake.get(f"{prefix}{_MARKER}")
+        published_at = service.wall() if blob is None else blob.modified
     outcome = fields.get("outcome", "unknown")
     service.ledger.runs.add(
         name,
@@ -93,14 +96,26 @@ def _add(service: Service, name: str, instrument: Instrument, run_name: str) -> 
         pruned_at=published_at,
         emptied_at=published_at,
         outcome=outcome if outcome in set(Outcome) else Outcome.UNKNOWN,
-        generation=_number(fields.get("generation"), 1),
-        files=_number(fields.get("files"), 0),
-        bytes=_number(fields.get("bytes"), 0),
+        generation=manifest.marker_number(fields.get("generation")) or 1,
+        files=manifest.marker_number(fields.get("files")) or 0,
+        bytes=manifest.marker_number(fields.get("bytes")) or 0,
         lake=lake_id(service.config),
     )
     reach(FailPoint.RUN_REDERIVED)
     return 1
 
 
-def _number(text: str | None, otherwise: int) -> int:
-    return int(text) if text is not None and text.isascii() and text.isdigit() else otherwise
+def _read(service: Service, name: str, marker: str) -> bytes:
+    """A marker that can't be read (archived, say) says all the same that its run was published."""
+    try:
+        return service.force.lake.read(marker, 1 << 20) or b""
+    except NeedsPerson as error:
+        service.log(
+            logging.WARNING,
+            "ledger.rederive",
+            f"{escape(marker)} can't be read: its run counts as published when the marker was "
+            f"written, and no more is known of it ({error})",
+            instrument=name,
+            next_step="nothing, if it was moved to the archive tier on purpose",
+        )
+        return b""

@@ -215,3 +215,22 @@ def test_the_markers_first_line_is_the_time() -> None:
 def test_a_marker_of_the_old_scripts_is_read_too() -> None:
     assert manifest.parse_marker(b"2020-01-01T00:00:00\n") == ("2020-01-01T00:00:00", {})
     assert manifest.parse_marker(b"") == ("", {})
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode()))
+def test_whatever_a_marker_holds_is_read(data: bytes) -> None:
+    time, fields = manifest.parse_marker(data)
+    assert "\n" not in time
+    for text in (*fields.values(), None):
+        number = manifest.marker_number(text)
+        assert number is None or 0 <= number < 10**15
+
+
+@given(st.text(alphabet="0123456789abcdefgA \n*#\\", max_size=120) | st.text(max_size=80))
+def test_whatever_a_manifest_holds_is_read_or_refused(text: str) -> None:
+    try:
+        pairs, empty = manifest.parse_md5(text)
+    except ValueError:
+        return
+    assert all(len(md5) == 32 and path and "\n" not in path for md5, path in pairs)
+    assert len(pairs) + len(empty) <= len(text.split("\n"))

@@ -85,6 +85,8 @@ def test_escaping_once_changes_nothing_the_second_time(name: str) -> None:
         ("\r", "control-character"),
         ("\x00", "control-character"),
         ("\x7f", "control-character"),
+        ("\x80", "control-character"),
+        ("\x9f", "control-character"),
         ("\x01", "control-character"),
         ("\ufffe", "control-character"),
         ("\uffff", "control-character"),
