@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.core import staleness
+from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.core.staleness import Silence
 from datalake_syncd.steps.reports import report_silence
@@ -36,22 +36,21 @@ def look_for_silence(service: Service, instrument: str) -> None:
 
 
 def _silence(service: Service, instrument: str, first_scan: float) -> Silence:
-    runs = service.ledger.runs.all(instrument)
-    last = max(runs, key=_published, default=None)
+    growing = KINDS[service.config.instruments[instrument].kind].growing is not None
+    # A late sheet or a new analysis of an old run is no sign of the instrument.
+    last = service.ledger.waiting.last_published(instrument, every_time=growing)
+    runs = service.ledger.runs.restless(instrument)
     way = [run for run in runs if run.done not in (Step.PUBLISH, Step.PRUNE)]
     row = service.ledger.desk.instrument(instrument)
     offline = row.offline_reason if row is not None and row.online is False else None
     # What was published before anybody looked here tells nothing of this instrument's habits.
-    counts = last is not None and _published(last) >= first_scan
+    if last is not None and last[1] < first_scan:
+        last = None
     return Silence(
         instrument,
-        since=_published(last) if counts and last is not None else first_scan,
-        last=last.name if counts and last is not None else None,
+        since=first_scan if last is None else last[1],
+        last=None if last is None else last[0],
         offline=offline,
         waiting=len(way),
         blocked=sum(run.status is Status.BLOCKED for run in way),
     )
-
-
-def _published(run: Run) -> float:
-    return run.published_at or 0.0

@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from datalake_syncd.core.durations import iso
 from tests.e2e.lab import Daemon, Lab
 from tests.e2e.runs import (
     expect_published,
@@ -272,3 +273,22 @@ def test_a_run_with_all_its_flags_that_never_comes_to_rest_is_told(lab: Lab) -> 
     expect_published(lab, run)
     assert row_of(lab, run).observed.get("complete_since") is None
     assert lab.call("status").stdout.startswith("2 instruments online; 0 runs on the way, none")
+
+
+def test_a_late_sheet_of_an_old_run_is_no_sign_of_its_instrument(lab: Lab) -> None:
+    """Its new generation is published; the instrument has been silent all the same."""
+    lab.configure(daemon=['scan_interval = "0.3s"'], instruments__miseq=['max_silence = "6s"'])
+    run = miseq(1)
+    write(lab, run)
+    with lab.daemon() as daemon:
+        lab.wait_published(run.name)
+        time.sleep(1.1)  # times are told in whole seconds
+        (lab.sheets() / f"{run.name}.csv").write_text("[Data]\nSample_ID\nS1\n")
+        lab.wait_published(run.name, gen=2)
+        lab.wait_for(lambda: daemon.lines("instrument.silent"), told="silent")
+        (told, *_) = daemon.lines("instrument.silent")
+    with closing(sqlite3.connect(lab.state / "ledger.sqlite")) as ledger:
+        rows = ledger.execute("SELECT at FROM events WHERE event='run.published' ORDER BY id")
+        first, second = (iso(at) for (at,) in rows)
+    assert f"the last one was {run.name} on {first}" in told["message"]
+    assert second not in told["message"]

@@ -74,6 +74,21 @@ class Waiting:
         )
         return None if row is None else row["at"]
 
+    def last_published(self, instrument: str, *, every_time: bool) -> tuple[str, float] | None:
+        """The run of an instrument that was published last, and when (name, seconds).
+
+        A run counts when it is published for the first time; with ``every_time`` each generation
+        counts, as new files of a growing data set do.
+        """
+        which = "max" if every_time else "min"
+        row = self._db.row(
+            f"SELECT r.name, {which}(e.at) AS at FROM runs r JOIN events e ON e.run_id=r.id "  # noqa: S608 - one of two words
+            "WHERE r.instrument=? AND e.event='run.published' GROUP BY r.id "
+            "ORDER BY 2 DESC LIMIT 1",
+            (instrument,),
+        )
+        return None if row is None else (row["name"], row["at"])
+
     def _last_change(self, run_id: int) -> float | None:
         row = self._db.row("SELECT max(since) AS at FROM watched WHERE run_id=?", (run_id,))
         return None if row is None else row["at"]
