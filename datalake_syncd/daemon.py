@@ -1,4 +1,4 @@
-"""The daemon: starts and stops the threads, takes signals and requests, runs one pass for cron.
+"""The daemon: starts and stops the threads, takes signals and requests.
 
 Signal handlers only set a flag. Order of stopping: no new claims, azcopy is asked to end,
 workers write down what they have, watchers end, the ledger is closed, the lock is let go.
@@ -7,24 +7,21 @@ workers write down what they have, watchers end, the ledger is closed, the lock 
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from datalake_syncd.adapters.ledger import Ledger, LedgerFull, Run
+from datalake_syncd.adapters.ledger import Ledger, LedgerFull
 from datalake_syncd.answering import Answering
 from datalake_syncd.attendants import Attending
 from datalake_syncd.config import Config
 from datalake_syncd.core.errors import SyncdError, UsageError
-from datalake_syncd.core.model import Status, Step
-from datalake_syncd.session import collect_less, configure_logs, load_config, opened
+from datalake_syncd.session import configure_logs, load_config, opened, started
 from datalake_syncd.signs import Signs
 from datalake_syncd.steps import startup
-from datalake_syncd.steps.health import Health
+from datalake_syncd.steps.health import from_environment
 from datalake_syncd.steps.notes import CONFIG_REFUSED
 from datalake_syncd.steps.pulse import MAIN_WITHIN
 from datalake_syncd.steps.service import Service, bring_into_force
@@ -45,11 +42,11 @@ _ROOM_AGAIN = 5.0
 
 
 class Daemon:
-    """One running service; ``run`` for ever, ``once`` for one pass."""
+    """One running service; ``run`` serves until a signal says stop."""
 
     def __init__(self, config_path: Path, config: Config, ledger: Ledger, logger: logging.Logger):
         self._config_path = config_path
-        self.service = Service(config, ledger, logger, health=_health())
+        self.service = Service(config, ledger, logger, health=from_environment())
         self._watchers: dict[str, tuple[Watcher, threading.Thread]] = {}
         self._workers: list[threading.Thread] = []
         self._attendants: list[threading.Thread] = []
@@ -209,94 +206,13 @@ class Daemon:
                 self._watchers[name] = (watcher, thread)
                 thread.start()
 
-    # --- one pass ---------------------------------------------------------------------------
-
-    def once(self) -> int:
-        """Take every complete run as far as it goes, then end: 0, or 1 if one needs a person."""
-        self.service.one_pass = True
-        try:
-            return self._pass()
-        except LedgerFull as error:
-            self.service.ledger_trouble(error)
-            raise
-        finally:
-            self._attending.once()  # mails, above all of what went wrong
-
-    def _pass(self) -> int:
-        service = self.service
-        startup.prepare(service)
-        watchers = [Watcher(service, name) for name in service.config.instruments]
-        worker = Worker(service)
-        worked = True
-        while worked and not service.stopping.is_set():
-            worked = False
-            looks = [watcher.safe_scan() for watcher in watchers]
-            self._answering.answer()
-            for thread in self._answering.threads:
-                thread.join()
-            while not service.stopping.is_set() and worker.work_once():
-                worked = True  # a step may have sent a run back to be looked at again
-            waits = [look for look in looks if look is not None]
-            waits.extend(self._soon())
-            if waits:
-                worked = True
-                service.stopping.wait(max(0.1, min(waits)))
-        report_unwatched(service)
-        runs = service.ledger.runs.all()
-        troubled = [run for run in runs if run.status is Status.BLOCKED or _failed(run)]
-        for run in troubled:
-            service.log(
-                logging.WARNING, "once.unfinished", f"{run.shown_status}: {run.reason}", run=run.key
-            )
-        offline = [i for i in service.ledger.desk.instruments() if i.configured and not i.online]
-        failed = any(watcher.failed for watcher in watchers)
-        return 1 if troubled or offline or failed else 0
-
-    def _soon(self) -> Iterator[float]:
-        """Seconds until runs that are on the way may go on, failures of this pass left out."""
-        now = self.service.wall()
-        for run in self.service.ledger.runs.all():
-            if run.hold_reason is not None or run.done in (Step.SIGHTED, Step.PUBLISH, Step.PRUNE):
-                continue
-            if run.status is Status.READY:
-                yield 0.1
-            elif run.status is Status.WAITING and run.attempts and run.attempts < 3:
-                yield max((run.not_before or now) - now, 0.1)
-
-
-def _failed(run: Run) -> bool:
-    """Waiting for something other than time: the login, the source's disk, another try."""
-    return run.status is Status.WAITING and (run.attempts > 0 or run.next_step is not None)
-
-
-def _health() -> Health:
-    """Pauses after a refusal; ``SYNCD_AUTH_PAUSES="1,3"`` (seconds) is for tests and rehearsals."""
-    first, _, later = os.environ.get("SYNCD_AUTH_PAUSES", "").partition(",")
-    return Health(float(first), float(later)) if first and later else Health()
-
-
-def _started(config_path: Path) -> tuple[Config, logging.Logger]:
-    collect_less()
-    config = load_config(config_path)
-    return config, configure_logs(config)
-
 
 def run(config_path: Path) -> int:
     """The command ``run``: serve until SIGTERM or SIGINT; gives the exit code."""
-    config, logger = _started(config_path)
+    config, logger = started(config_path)
     with opened(config) as ledger:
         daemon = Daemon(config_path, config, ledger, logger)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, daemon.on_signal)
         daemon.run()
     return 0
-
-
-def once(config_path: Path) -> int:
-    """The command ``once``: one pass for cron; gives the exit code."""
-    config, logger = _started(config_path)
-    with opened(config) as ledger:
-        daemon = Daemon(config_path, config, ledger, logger)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, daemon.on_signal)
-        return daemon.once()

@@ -40,6 +40,13 @@ def collect_less() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
+def started(config_path: Path) -> tuple[Config, logging.Logger]:
+    """Configuration and logs of a process that works through runs."""
+    collect_less()
+    config = load_config(config_path)
+    return config, configure_logs(config)
+
+
 @contextmanager
 def opened(config: Config) -> Iterator[Ledger]:
     """Take the one-daemon lock and open the ledger for writing."""

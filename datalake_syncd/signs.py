@@ -100,8 +100,7 @@ class Signs:
                 "under systemd nothing: it is killed and started again, and every run goes on; "
                 f"else restart it (pid {os.getpid()}), and report it with its last log lines"
             )
-            service.log(logging.ERROR, "loop.hangs", message, next_step=next_step)
-            service.trouble(HANG, message, next_step)
+            tell_hang(service, message, next_step)
 
     def _sentence(self) -> str:
         service = self._service
@@ -118,3 +117,9 @@ class Signs:
         now = service.monotonic()
         self._tell_at = now + max(EVERY, (now - began) * _REST)
         return told
+
+
+def tell_hang(service: Service, message: str, next_step: str) -> None:
+    """Log that something hangs, and keep that it stands until somebody gets on again."""
+    service.log(logging.ERROR, "loop.hangs", message, next_step=next_step)
+    service.trouble(HANG, message, next_step)

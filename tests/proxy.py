@@ -27,8 +27,9 @@ class Request:
 
     ``status`` answers it with ``error`` as the service's word and ``headers``; ``page`` answers
     it as a captive portal does. ``cut_off`` closes the connection, ``cut_after`` resets it after
-    so many bytes of the body (only `Proxy.head` can ask for that, before the body is read), and
-    ``lose_answer`` resets it after the lake did what it was asked.
+    so many bytes of the body (only `Proxy.head` can ask for that, before the body is read),
+    ``lose_answer`` resets it after the lake did what it was asked, and ``drip`` lets the answer
+    through byte by byte, one in so many seconds.
     """
 
     method: str
@@ -42,6 +43,7 @@ class Request:
     cut_off: bool = False
     cut_after: int | None = None
     lose_answer: bool = False
+    drip: float | None = None
 
     @property
     def block(self) -> bool:
@@ -172,11 +174,20 @@ class Proxy:
             handler.send_header("Content-Length", length or str(len(response.body)))
             handler.end_headers()
             if request.method != "HEAD":
-                handler.wfile.write(response.body)
+                self._write(handler, request, response.body)
         except OSError:
             handler.close_connection = True
         finally:
             connection.close()
+
+    def _write(self, handler: BaseHTTPRequestHandler, request: Request, body: bytes) -> None:
+        if request.drip is None:
+            handler.wfile.write(body)
+            return
+        for byte in body:
+            handler.wfile.write(bytes([byte]))
+            if self.ended.wait(request.drip):
+                return
 
 
 def _reset(handler: BaseHTTPRequestHandler) -> None:

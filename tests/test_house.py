@@ -27,7 +27,7 @@ LEVELS = [
     ["worker"],
     ["watch", "session", "attendants", "signs", "answering"],
 ]
-LEVELS += [["daemon"], ["cli"], ["__main__"]]
+LEVELS += [["daemon", "one_pass"], ["cli"], ["__main__"]]
 LEVEL = {part: number for number, parts in enumerate(LEVELS) for part in parts}
 
 # Outside things and the one part that may import them.

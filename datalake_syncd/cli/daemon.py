@@ -26,6 +26,6 @@ def once(path: Path) -> int:
 
     Takes every complete run as far as it can go. Ends with 1 when a run is blocked or failed.
     """
-    from datalake_syncd import daemon
+    from datalake_syncd import one_pass
 
-    return daemon.once(path)
+    return one_pass.once(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass
 
@@ -57,3 +58,9 @@ class Health:
         """A person says that it is mended: try at once."""
         with self._lock:
             self._paused_until = None
+
+
+def from_environment() -> Health:
+    """Pauses after a refusal; ``SYNCD_AUTH_PAUSES="1,3"`` (seconds) is for tests and rehearsals."""
+    first, _, later = os.environ.get("SYNCD_AUTH_PAUSES", "").partition(",")
+    return Health(float(first), float(later)) if first and later else Health()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from datalake_syncd import daemon, worker
+from datalake_syncd import one_pass, worker
 from datalake_syncd.adapters.ledger import Ledger
 from datalake_syncd.adapters.web import WebServer
 from datalake_syncd.config import read_secret
@@ -58,7 +58,7 @@ def test_j3_a_bug_that_quotes_secrets_shows_them_nowhere(
             daemon=[f'on_event = ["{hook}"]'],
             log=['format = "json"', f'file = "{log}"'],
         )
-        assert daemon.once(lab.config) == 1
+        assert one_pass.once(lab.config) == 1
     row = row_of(lab, run)
     assert row.status == "blocked"
     assert "RuntimeError: bad login" in (row.trace or ""), "what is no secret is kept"

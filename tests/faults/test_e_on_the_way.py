@@ -208,3 +208,26 @@ def test_e23_a_captive_portal_is_no_lake_and_says_nothing_true(lab: Lab, proxy: 
         lab.wait_published(RUN.name)
     expect_every_byte(lab, files)
     assert not [line for line in log_lines(daemon.log.read_text()) if line["level"] == "ERROR"]
+
+
+def test_e9_a_pass_for_cron_ends_although_an_answer_comes_byte_by_byte(
+    lab: Lab, proxy: Proxy
+) -> None:
+    """No read ever waits for long, so that no time-out ends it; and cron holds no watchdog."""
+    files = write_run(lab)
+
+    def drip(request: Request) -> None:
+        if request.method == "GET" and request.query.get("comp") == ["list"]:
+            request.drip = 0.2
+
+    proxy.rule = drip
+    done = lab.call("once", expect=1, SYNCD_PULSE_WITHIN="6")
+    (told,) = [line for line in log_lines(done.stdout) if line["event"] == "loop.hangs"]
+    assert "this pass hangs and ends itself" in told["message"]
+    assert "Current thread" in done.stderr or "Thread 0x" in done.stderr, "no stacks to report"
+    assert f"{OUT}.sync" not in lab.blobs()
+    assert "this pass hangs" in lab.call("status", expect=1).stdout
+    proxy.rule = lambda _request: None
+    lab.once()
+    lab.expect_in_lake(files, OUT)
+    assert "this pass hangs" not in lab.call("status").stdout

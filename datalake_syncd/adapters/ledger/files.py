@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from datalake_syncd.adapters.ledger.looks import Looks, file_of, stat_of
+from datalake_syncd.adapters.ledger.looks import FILE, FILE_COLUMNS, Looks, file_of, stat_of
 from datalake_syncd.core.model import Blob, ManifestFile, Proof
 from datalake_syncd.core.pruning import PlanItem
 
@@ -36,17 +36,18 @@ class Files(Looks):
 
     def one(self, run_id: int, path: str) -> ManifestFile | None:
         """One file of the manifest."""
-        row = self._db.row("SELECT * FROM files WHERE run_id=? AND path=?", (run_id, path))
+        sql = f"SELECT {FILE} FROM files f WHERE f.run_id=? AND f.path=?"  # noqa: S608 - constant text
+        row = self._db.row(sql, (run_id, path))
         return None if row is None else file_of(row)
 
     def pages(self, run_id: int, todo: str | None = None) -> Iterator[list[ManifestFile]]:
         """The manifest in path order, page by page; only files with this ``todo`` when given."""
         after = ""
-        condition = "" if todo is None else "AND todo=:todo"
+        condition = "" if todo is None else "AND f.todo=:todo"
         while True:
             rows = self._db.rows(
-                f"SELECT * FROM files WHERE run_id=:run AND path > :after {condition} "  # noqa: S608
-                "ORDER BY path LIMIT :page",
+                f"SELECT {FILE} FROM files f "  # noqa: S608 - constant text
+                f"WHERE f.run_id=:run AND f.path > :after {condition} ORDER BY f.path LIMIT :page",
                 {"run": run_id, "after": after, "todo": todo, "page": PAGE},
             )
             if not rows:
@@ -188,8 +189,7 @@ class Files(Looks):
         while True:
             rows = self._db.rows(
                 f"""
-                SELECT f.*, l.size AS l_size, l.md5 AS l_md5, l.etag AS l_etag,
-                       l.blob_type AS l_type
+                SELECT {FILE}, l.size, l.md5, l.etag, l.blob_type
                 FROM files f LEFT JOIN listing l ON l.run_id=f.run_id AND l.lake_path=f.lake_path
                 WHERE f.run_id=:run AND f.path > :after {condition}
                 ORDER BY f.path LIMIT :page
@@ -198,7 +198,7 @@ class Files(Looks):
             )
             if not rows:
                 return
-            yield [(file_of(row), _blob(row, prefix)) for row in rows]
+            yield [(file_of(row[:FILE_COLUMNS]), _blob(row, prefix)) for row in rows]
             after = rows[-1]["path"]
 
     def extra_sizes(self, run_id: int) -> Iterator[tuple[str, int]]:
@@ -244,8 +244,6 @@ class Files(Looks):
 
 
 def _blob(row: Any, prefix: str) -> Blob | None:
-    if row["l_size"] is None:
-        return None
-    return Blob(
-        prefix + row["lake_path"], row["l_size"], row["l_md5"], row["l_etag"], row["l_type"]
-    )
+    """What stands behind the columns of the file, if the listing has it."""
+    size, md5, etag, blob_type = row[FILE_COLUMNS:]
+    return None if size is None else Blob(prefix + row[1], size, md5, etag, blob_type)

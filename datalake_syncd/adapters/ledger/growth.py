@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from datalake_syncd.adapters.ledger.database import Database
-from datalake_syncd.adapters.ledger.looks import SAME, Looks, file_of
+from datalake_syncd.adapters.ledger.looks import FILE, FILE_COLUMNS, SAME, Looks, file_of
 from datalake_syncd.core.kinds.growing import Placed
 from datalake_syncd.core.model import FileEntry, FileStat, ManifestFile, Oddity
 
@@ -222,13 +222,13 @@ class Growth:
     def units(self, run_id: int, *, announced_before: float) -> dict[str, dict[str, ManifestFile]]:
         """The units that may go and were announced before then: unit -> path -> its row."""
         rows = self._db.rows(
-            f"SELECT f.* FROM files f JOIN ({_MAY_GO}) u ON u.unit=f.unit "  # noqa: S608 - constant text
+            f"SELECT {FILE}, f.unit FROM files f JOIN ({_MAY_GO}) u ON u.unit=f.unit "  # noqa: S608 - constant text
             "WHERE f.run_id=:run AND u.at <= :before ORDER BY f.unit, f.path",
             {"run": run_id, "before": announced_before},
         )
         found: dict[str, dict[str, ManifestFile]] = {}
         for row in rows:
-            found.setdefault(row["unit"], {})[row["path"]] = file_of(row)
+            found.setdefault(row["unit"], {})[row["path"]] = file_of(row[:FILE_COLUMNS])
         return found
 
     def unit_of(self, run_id: int) -> dict[str, str]:
