@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
+from datalake_syncd.adapters.lake.ahead import ahead
 from datalake_syncd.adapters.lake.credentials import (
     SINGLE_PUT_LIMIT,
     container_client,
@@ -58,7 +59,7 @@ class Lake:
         """All committed blobs whose names begin with ``prefix``, page by page, sorted by name."""
         what = f"listing {escape(prefix) or 'the container'}"
         with self._told(what):
-            found = pages(self._client(), prefix, PAGE)
+            found = ahead(pages(self._client(), prefix, PAGE))
         while True:
             with self._told(what):
                 page = next(found, None)
