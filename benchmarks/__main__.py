@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks import compared, results
 from benchmarks.figure import Figure
+from benchmarks.lakes import LAKES
 from benchmarks.roads import rclone
 from benchmarks.shapes import Run, Shape, build
 from benchmarks.sizes import FULL, QUICK, Sizes
@@ -27,7 +28,7 @@ STANDING: dict[str, Callable[[Path, Sizes], Iterator[Figure]]] = {
     "detection": detection.measure,
     "scan": scan.measure,
 }
-NAMES = ("discard", "azurite", *STANDING)
+NAMES = (*LAKES, *STANDING)
 
 
 def main() -> int:

@@ -2,9 +2,10 @@
 
 For measuring clients: it really receives every byte, and its listings are right, but it writes
 nothing and asks nobody for a signature. ``--check-md5`` hashes each Put Blob and compares, as the
-service does on its own machine; without it no time of this machine goes into that.
+service does on its own machine; without it no time of this machine goes into that. ``--mbps``
+takes no more than a line of that rate would bring.
 
-    python -m benchmarks.discard [--port N] [--check-md5]      prints the port it listens on
+    python -m benchmarks.discard [--port N] [--check-md5] [--mbps N]   prints the port
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import gc
 import hashlib
 import itertools
 import signal
+import time
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -25,6 +27,8 @@ from xml.sax.saxutils import escape
 
 _MAX_PAGE = 5000
 _BUFFER = 1 << 20
+#: A line may be ahead by so much (seconds): a pause for every packet would cost more.
+_SLACK = 0.005
 
 
 class Kept(NamedTuple):
@@ -220,11 +224,28 @@ class Received(NamedTuple):
     md5: str | None
 
 
+class Line:
+    """A line that all connections share; ``mbps`` in megabits per second, 0 for no limit."""
+
+    def __init__(self, mbps: float) -> None:
+        self._rate = mbps * 1e6 / 8
+        self._free_at = 0.0
+
+    def wait(self, count: int) -> float:
+        """Seconds until so many bytes more would have come."""
+        if not self._rate:
+            return 0.0
+        now = time.monotonic()
+        self._free_at = max(self._free_at, now) + count / self._rate
+        return self._free_at - now
+
+
 class Connection(asyncio.BufferedProtocol):
     """One client; requests one after the other, bodies into one buffer again and again."""
 
-    def __init__(self, store: Store, *, check_md5: bool) -> None:
+    def __init__(self, store: Store, line: Line, *, check_md5: bool) -> None:
         self._store = store
+        self._shared = line
         self._check = check_md5
         self._buffer = memoryview(bytearray(_BUFFER))
         self._filled = 0
@@ -246,6 +267,10 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what came; several requests may have come at once."""
+        wait = self._shared.wait(nbytes)
+        if wait > _SLACK and self._transport is not None:
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_later(wait, self._read_on)
         self._filled += nbytes
         begin = 0
         while begin < self._filled:
@@ -266,6 +291,10 @@ class Connection(asyncio.BufferedProtocol):
         if rest and begin:
             self._buffer[:rest] = bytes(self._buffer[begin : self._filled])
         self._filled = rest
+
+    def _read_on(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _take_head(self, begin: int) -> int:
         text = bytes(self._buffer[begin : min(self._filled, begin + 65536)])
@@ -307,12 +336,12 @@ class Connection(asyncio.BufferedProtocol):
         )
 
 
-async def serve(port: int, *, check_md5: bool) -> None:
+async def serve(port: int, *, check_md5: bool, mbps: float) -> None:
     """Listen on loopback until SIGTERM."""
-    store = Store()
+    store, line = Store(), Line(mbps)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: Connection(store, check_md5=check_md5), "127.0.0.1", port, backlog=512
+        lambda: Connection(store, line, check_md5=check_md5), "127.0.0.1", port, backlog=512
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     gc.freeze()
@@ -327,8 +356,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--check-md5", action="store_true")
+    parser.add_argument("--mbps", type=float, default=0.0)
     given = parser.parse_args()
-    asyncio.run(serve(given.port, check_md5=given.check_md5))
+    asyncio.run(serve(given.port, check_md5=given.check_md5, mbps=given.mbps))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The lakes that runs are carried to: the real Azurite, and the server that discards."""
+"""The lakes that runs are carried to: Azurite, and the server that discards, behind a line or not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,9 @@ from demo.processes import start
 from demo.stage import AZURITE, REPO
 
 CONTAINER = "lake"
-LAKES = ("discard", "azurite")
+LAKES = ("discard", "line", "azurite")
+#: What a lab's line to its lake may bring, in megabits per second.
+LINE = 1000
 _START_SECONDS = 20.0
 
 
@@ -67,13 +69,20 @@ class Lake:
 @contextmanager
 def fresh(kind: str, root: Path) -> Iterator[Lake]:
     """A new server for each carrying: what one left behind slows down nobody else."""
-    with tempfile.TemporaryDirectory(dir=root, prefix=f"{kind}-") as folder:
-        serve = _azurite if kind == "azurite" else _discarding
-        with serve(Path(folder)) as port:
-            lake = Lake(kind, port)
-            with lake.client() as client:
-                client.create_container()
-            yield lake
+    with (
+        tempfile.TemporaryDirectory(dir=root, prefix=f"{kind}-") as folder,
+        _served(kind, Path(folder)) as port,
+    ):
+        lake = Lake(kind, port)
+        with lake.client() as client:
+            client.create_container()
+        yield lake
+
+
+def _served(kind: str, folder: Path) -> AbstractContextManager[int]:
+    if kind == "azurite":
+        return _azurite(folder)
+    return _discarding(folder, LINE if kind == "line" else 0)
 
 
 @contextmanager
@@ -86,9 +95,9 @@ def _azurite(folder: Path) -> Iterator[int]:
 
 
 @contextmanager
-def _discarding(folder: Path) -> Iterator[int]:
+def _discarding(folder: Path, mbps: int) -> Iterator[int]:
     log = folder / "server.log"
-    argv = [sys.executable, "-m", "benchmarks.discard"]
+    argv = [sys.executable, "-m", "benchmarks.discard", "--mbps", str(mbps)]
     child = start(argv, log, dies_with_us=signal.SIGKILL, cwd=REPO)
     try:
         until = time.monotonic() + _START_SECONDS

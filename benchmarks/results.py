@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks import drawing, machine
 from benchmarks.compared import BARE, OURS, TARGET, Comparison, Spread
 from benchmarks.figure import Figure
+from benchmarks.lakes import LINE
 
 NAMES = {
     "azcopy": "`azcopy copy --put-md5`",
@@ -19,7 +20,11 @@ NAMES = {
     "rclone": "`rclone copy` + `check`",
     "service": "datalake-syncd",
 }
-LAKES = {"discard": "discarding server", "azurite": "Azurite"}
+LAKES = {
+    "discard": "discarding server",
+    "line": f"discarding server behind a line of {LINE / 1000:g} Gbit/s",
+    "azurite": "Azurite",
+}
 _MIB = 1 << 20
 
 

@@ -32,6 +32,7 @@ FULL = Sizes(
             (large_files(12, 64), 3),
             (thumbnails(100_000), 2),
         ),
+        "line": ((large_files(8, 64), 2),),
         "azurite": (
             (small_files(15), 2),
             (large_files(1, 64), 2),
@@ -56,6 +57,7 @@ QUICK = Sizes(
             (large_files(1, 2), 1),
             (thumbnails(400), 2),
         ),
+        "line": ((large_files(1, 2), 1),),
         "azurite": ((small_files(1), 1),),
     },
     instruments=4,

@@ -45,6 +45,7 @@ def test_the_benchmarks_can_all_be_run(tmp_path: Path) -> None:
         ("discard", "small"),
         ("discard", "large"),
         ("discard", "thumbnails"),
+        ("line", "large"),
         ("azurite", "small"),
     }
     for one in told["comparisons"]:
