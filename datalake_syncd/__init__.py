@@ -1,3 +1,3 @@
 """Carries finished instrument runs to Azure Blob storage and proves them there."""
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from datalake_syncd.adapters import tree
+from datalake_syncd.core.kinds.kind import NO_CHECKSUMS
 from datalake_syncd.core.model import Gate, Oddity
 from datalake_syncd.core.names import escape
 from datalake_syncd.steps.context import Context
@@ -32,17 +33,19 @@ class Lists:
     final: bool
     expected: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     excluded: list[str] = field(default_factory=list)
     listed: int = 0
     _missing: set[str] = field(default_factory=set)
 
-    def take(self, path: str, checksum: str) -> None:
-        """Take an entry in; several lists may tell of one file, and all must be right."""
+    def take(self, path: str, checksums: str) -> None:
+        """Take an entry of a list in; several may tell of one file, and all must be right."""
         self._missing.add(path)
         self.listed = len(self._missing)
         told = self.expected.get(path, "").split()
-        if checksum and checksum not in told:
-            self.expected[path] = " ".join([*told, checksum])
+        new = [one for one in checksums.split() if one not in told]
+        if new:
+            self.expected[path] = " ".join([*told, *new])
 
     def see(self, path: str) -> None:
         """A regular file of the run that is carried."""
@@ -57,11 +60,12 @@ class Lists:
 
     def gates(self, accepted: tuple[str, ...]) -> Iterator[Gate]:
         """Whether the lists can be read, and all that they list was seen."""
+        if self.remarks:
+            needed = "lists that name the files, as the instrument writes them"
+            yield Gate(NO_CHECKSUMS, True, _first(self.remarks, "lists"), needed)
         if not self.listed and not self.problems:
             return
-        told = [*self.problems[:_NAMED]]
-        if len(self.problems) > _NAMED:
-            told.append(f"and {len(self.problems) - _NAMED} more lines that can't be read")
+        told = [_first(self.problems, "lines that can't be read")] if self.problems else []
         if self._missing:
             named = _some(sorted(self._missing))
             told.append(f"{len(self._missing)} of {self.listed} are not there: {named}")
@@ -97,9 +101,16 @@ def read_lists(context: Context, tick: Callable[[], None]) -> Lists | None:
         result = kind.read_checksums(path, data)
         tick()
         lists.problems.extend(f"{escape(path)}: {problem}" for problem in result.problems)
-        for entry, checksum in result.entries.items():
-            lists.take(entry, checksum)
+        if result.remark:
+            lists.remarks.append(f"{escape(path)} {result.remark}")
+        for entry, checksums in result.entries.items():
+            lists.take(entry, checksums)
     return lists
+
+
+def _first(told: list[str], others: str) -> str:
+    more = [f"and {len(told) - _NAMED} more {others}"] if len(told) > _NAMED else []
+    return "; ".join([*told[:_NAMED], *more])
 
 
 def _some(names: list[str] | tuple[str, ...]) -> str:

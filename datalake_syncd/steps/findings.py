@@ -13,7 +13,6 @@ from datalake_syncd.adapters.ledger.rows import RELEASED
 from datalake_syncd.core.durations import format_bytes
 from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.kinds.kind import NO_CHECKSUMS
-from datalake_syncd.core.kinds.massspec.placing import ONE_NAME_EACH
 from datalake_syncd.core.model import Gate, Status, Step
 from datalake_syncd.core.names import escape, escape_once
 from datalake_syncd.steps.context import lake_id
@@ -58,7 +57,9 @@ def record(service: Service, run: Run, found: Settling) -> None:
 
 
 #: Gates that nobody can open by a word: the lake can't hold what is behind them.
-UNRELEASABLE = ("names", "look", ONE_NAME_EACH)
+UNRELEASABLE = frozenset(
+    {"names", "look"} | {name for kind in KINDS.values() for name in kind.unreleasable}
+)
 
 
 def _settled(service: Service, run: Run, found: Settling, columns: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 
@@ -40,6 +41,7 @@ def read_top_folder(
     metadata: dict[str, bytes | None] = {}
     files = [*names, *(f"{path}/{name}" for path, inner in below.items() for name in inner)]
     for path in files:
+        tick()
         if path.lower() not in metadata and matches(path, kind.metadata_files):
             metadata[path.lower()] = tree.read_small(folder / path, MAX_METADATA_BYTES)
             tick()
@@ -73,20 +75,29 @@ def matches(path: str, patterns: Iterable[str]) -> bool:
 def _below(
     context: Context, names: Iterable[str], tick: Callable[[], None]
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
-    waiting = [name for name in names if matches(name, context.kind.folders)]
+    waiting = deque(_wanted(context, names, tick))
     listed = 0
     while waiting:
+        # Nearly all of them may be files, each asked of a share: that is no standing still.
+        tick()
         if listed == _MAX_FOLDERS:
             raise NeedsPerson(
                 f"more than {_MAX_FOLDERS} folders of this run have to be looked into",
                 why="a part that is not finished could be overlooked",
                 next_step="divide the folder, or use another kind for it",
             )
-        path = waiting.pop(0)
+        path = waiting.popleft()
         if not tree.is_folder(context.folder / path):
             continue  # a file, or a link, which is never followed: it is not listed
         inner = tuple(tree.top_names(context.folder / path))
         listed += 1
-        tick()
         yield path, inner
-        waiting += [f"{path}/{n}" for n in inner if matches(f"{path}/{n}", context.kind.folders)]
+        waiting.extend(_wanted(context, (f"{path}/{name}" for name in inner), tick))
+
+
+def _wanted(context: Context, paths: Iterable[str], tick: Callable[[], None]) -> Iterator[str]:
+    """Those of these paths at which a folder would be one that the kind asks for."""
+    for path in paths:
+        tick()
+        if matches(path, context.kind.folders):
+            yield path

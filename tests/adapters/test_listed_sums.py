@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.ledger import Ledger
+from datalake_syncd.core.kinds.checksums import read_sum_list
 from datalake_syncd.core.model import FileEntry, FileStat, ManifestFile, Proof, Status, Step
+from datalake_syncd.steps.checksum_lists import Lists
 
 STAT = FileStat(10, 1, 2, 3, 4)
 COLUMNS = {"done": Step.SETTLE, "status": Status.READY, "files": 1, "bytes": 10}
@@ -63,6 +65,27 @@ def test_one_read_gives_the_md5_and_all_bytes(tmp_path: Path) -> None:
     md5, _ = tree.hash_file(tmp_path, "a", None, also=listed.update)
     assert md5 == sums(data)["md5"]
     assert listed.difference(md5) == ""
+
+
+@pytest.mark.parametrize("wrong", ["", "md5", "sha256"])
+def test_a_list_with_two_kinds_of_one_file_is_compared_in_both(wrong: str) -> None:
+    data = b"reads"
+    lines = [
+        f"{sums(data + b'!' if kind == wrong else data)[kind]}  a\n" for kind in ("md5", "sha256")
+    ]
+    lists = Lists(("md5sum.txt",), final=False)
+    for name, checksums in read_sum_list("md5sum.txt", "".join(lines).encode()).entries.items():
+        lists.take(name, checksums)
+    # Another list may say the same again, and more.
+    lists.take("a", f"md5:{sums(data)['md5']}" if wrong != "md5" else "")
+    lists.take("a", f"crc32:{sums(data)['crc32']}")
+    assert [one.partition(":")[0] for one in lists.expected["a"].split()] == [
+        "md5", "sha256", "crc32",
+    ]  # fmt: skip
+    listed = tree.ListedSums(lists.expected["a"])
+    listed.update(data)
+    told = listed.difference(sums(data)["md5"])
+    assert told.startswith(f"{wrong} ") if wrong else told == ""
 
 
 @pytest.fixture

@@ -154,6 +154,65 @@ def test_runs_of_nanopore_and_pacbio_go_when_all_their_parts_are_through(lab: La
     assert "listed files" not in gates_of(lab.the_run(sequel.name, "pacbio"))
 
 
+def test_lists_and_names_from_which_something_is_lost_never_pass_for_whole(lab: Lab) -> None:
+    sequel = PacBioRun("r64089e_20220615_171559", model="sequel")
+    revios = [PacBioRun(f"r84047_2023040{day}_164149", cells=("1_A01",)) for day in range(4, 8)]
+    headless, fewer, empty, mended = revios
+    sequel.write_all(lab.source("pacbio"), without=[sequel.done("1_B01")])
+    for run in revios:
+        lost = [path for path in run.files() if path.startswith("1_A01/hifi_reads/")]
+        run.write_all(lab.source("pacbio"), without=lost if run in (headless, empty) else [])
+        done = f"{run.name}/{run.done('1_A01')}"
+        lines = run.files()[run.done("1_A01")].rstrip(b"\n").split(b"\n")
+        # The first line says how many there must be.
+        kept = {headless.name: lines[1:], empty.name: []}.get(run.name, lines[:-1])
+        put(lab, "pacbio", done, b"\n".join(kept))
+    pool = NanoporeRun(
+        "pool", protocols=(FIRST, replace(SECOND, sample="sample_1")), pooled=True, listed=False
+    )
+    last = f"sample_1/{SECOND.summary}"
+    sheet = f"sample_1/sample_sheet_{SECOND.flowcell}_{SECOND.started}_{SECOND.run_id}.csv"
+    pool.write_all(lab.source("nanopore"), without=[last, sheet])
+    old_mac, both = Delivery("old mac", algorithm="md5"), Delivery("both", algorithm="md5")
+    listed = old_mac.list_of_sums()
+    for delivery in (old_mac, both):
+        delivery.write_all(lab.source("sums"))
+    put(lab, "sums", "old mac/md5sum.txt", listed.replace(b"\n", b"\r"))
+    sha = replace(both, algorithm="sha256").list_of_sums()
+    put(lab, "sums", "both/md5sum.txt", both.list_of_sums() + sha)
+    for name in (f"{sequel.name}_old", f"{sequel.name} (2)"):
+        put(lab, "pacbio", f"{name}/1_A01/m1.transferdone")
+
+    with lab.daemon() as daemon:
+        expect_published(lab, "pacbio", empty.name)
+        expect_published(lab, "sums", "old mac")
+        expect_published(lab, "sums", "both")
+        wait_row(lab, "pacbio", sequel.name, "waiting", "not transferred yet: 1_B01 of 2 cells")
+        told = f"{headless.done('1_A01')}: line 1: no line 'nfiles: N', 7 listed"
+        wait_row(lab, "pacbio", headless.name, "blocked", told, "2 of 7 are not there")
+        for run in (fewer, mended):
+            wait_row(lab, "pacbio", run.name, "blocked", "line 1: 7 files announced, 6 listed")
+        wait_row(lab, "nanopore", "pool", "waiting", f"not there for run {SECOND.run_id} of")
+        for run in (sequel, headless, fewer, mended):
+            expect_no_marker(lab, "pacbio", run.name)
+        expect_no_marker(lab, "nanopore", "pool")
+        (line,) = daemon.lines("run.no-checksums")
+        assert (line["run"], line["level"]) == (f"pacbio/{empty.name}", "WARNING")
+        assert f"{empty.done('1_A01')} lists no file" in line["message"]
+        odd = {line["message"].partition(" looks")[0] for line in daemon.lines("run.odd-name")}
+        assert odd == {f"{sequel.name}_old", f"{sequel.name} (2)"}
+        # The rest comes: each goes on by itself, and one as it is, because a person says so.
+        put(lab, "pacbio", f"{sequel.name}/{sequel.done('1_B01')}")
+        whole = mended.done("1_A01")
+        put(lab, "pacbio", f"{mended.name}/{whole}", mended.files()[whole])
+        put(lab, "nanopore", f"pool/{last}", pool.files()[last])
+        lab.call("release", f"pacbio/{fewer.name}")
+        expect_published(lab, "pacbio", sequel.name)
+        expect_published(lab, "pacbio", mended.name)
+        expect_published(lab, "pacbio", fewer.name, outcome="unknown")
+        expect_published(lab, "nanopore", "pool")
+
+
 def test_a_drop_folder_goes_by_the_rule_that_is_configured(lab: Lab) -> None:
     plain, summed = Delivery("batch 7"), Delivery("batch 7", algorithm="md5")
     for instrument in ("flags", "ready", "quiet"):

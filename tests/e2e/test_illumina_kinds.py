@@ -262,6 +262,8 @@ def test_runs_with_holes_or_odd_ends_are_told_apart(lab: Lab) -> None:
             small("novaseqx", 4, outcome="RunErrored", cycles=(4,)),
             small("nextseq2000", 4, outcome="RunErrored", cycles=(4,)),
             small("miniseq", 4, analysis="error"),
+            # Its status file calls it good.
+            small("miseq", 4, outcome="SuccessfullyCompleted", analysis="error"),
         ],
         "ended-early": [
             small("miseq-i100", 4, outcome="UserEndedEarly", cycles=(4,)),

@@ -113,6 +113,9 @@ class Entries:
     def lines(self, data: bytes) -> Iterator[tuple[int, str]]:
         """The lines that are not blank, with their numbers from 1, whatever ends them."""
         text = _text(data)
+        if "\n" not in text:
+            # Old programs of the Mac end a line so. Elsewhere it may be part of a name.
+            text = text.replace("\r", "\n")
         number = start = 0
         while start < len(text):
             end = text.find("\n", start)
@@ -128,7 +131,10 @@ class Entries:
             start = end + 1
 
     def add(self, number: int, name: str, checksum: str) -> None:
-        """Take an entry in: its name below the folder, with ``/``."""
+        """Take an entry in: its name below the folder, with ``/``.
+
+        A file may have a checksum of each kind; two of one kind contradict each other.
+        """
         if _ABSOLUTE.match(name):
             self.complain(number, f"an absolute path: {_clip(name)}")
             return
@@ -139,8 +145,15 @@ class Entries:
         path = posixpath.join(self._folder, *parts)
         if path == self._own:
             return  # its checksum was taken while it was being written
-        if self._entries.setdefault(path, checksum) != checksum:
-            self.complain(number, f"another checksum of the same file: {_clip(path)}")
+        known = self._entries.get(path)
+        if not known:
+            self._entries[path] = checksum
+        elif checksum and checksum not in known.split():
+            kind = f"{checksum.partition(':')[0]}:"
+            if any(one.startswith(kind) for one in known.split()):
+                self.complain(number, f"another checksum of the same file: {_clip(path)}")
+            else:
+                self._entries[path] = f"{known} {checksum}"
 
     def complain(self, number: int, what: str) -> None:
         """Note a line that can't be read."""

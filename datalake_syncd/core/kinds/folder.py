@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -23,6 +24,12 @@ def is_neighbour(name: str) -> bool:
     """True for the name of a folder that is no run on any instrument: the system's, the trash."""
     lower = name.lower()
     return lower in _NEIGHBOURS or lower.startswith(".") or lower.endswith(".tmp")
+
+
+def goes_on(run_name: re.Pattern[str], name: str) -> bool:
+    """True for what begins with the name of a run and goes on, and is no copy that is under way."""
+    begins = run_name.match(name)
+    return begins is not None and begins[0] != name and not is_neighbour(name)
 
 
 def flag_gates(top: TopFolder) -> Iterator[Gate]:

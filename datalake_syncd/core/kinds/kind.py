@@ -51,13 +51,15 @@ class ChecksumList:
     """A list of checksums that came with a run, parsed.
 
     ``entries`` maps a path relative to the run folder to ``crc32:<8 hex>``, ``md5:<32 hex>`` or
-    ``sha256:<64 hex>`` (lower case), or to "" for one that is listed without a checksum and only
-    has to be there. ``problems`` are lines that can't be read, in words with
-    their line number.
+    ``sha256:<64 hex>`` (lower case), several by spaces, or to "" for one that is listed without a
+    checksum and only has to be there. ``problems`` are lines that can't be read, in words with
+    their line number. ``remark`` goes on after the list's name, and tells what is odd of it and
+    stops nothing.
     """
 
     entries: Mapping[str, str]
     problems: tuple[str, ...] = ()
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +103,10 @@ class Kind:
     ``checksum_lists`` gives the paths of the lists that came with the run, ``read_checksums``
     parses one from (path, bytes); what they list and is missing needs a person when
     ``lists_are_final``, else it is waited for. ``lapses``: flags are no longer waited for after the
-    configuration's ``flag_grace``. ``identity`` is how a renamed run is recognised. ``growing`` is
-    the layout of data sets that are never finished; the rules of single runs don't apply to those.
+    configuration's ``flag_grace``. ``identity`` is how a renamed run is recognised.
+    ``unreleasable`` names gates of this kind that nobody can open by a word, since the lake can't
+    hold what is behind them. ``growing`` is the layout of data sets that are never finished; the
+    rules of single runs don't apply to those.
     """
 
     name: str
@@ -124,4 +128,5 @@ class Kind:
     lists_are_final: bool = True
     lapses: bool = False
     identity: Identity | None = None
+    unreleasable: tuple[str, ...] = ()
     growing: GrowingLayout | None = None

@@ -27,8 +27,17 @@ _READS = frozenset(
 )
 _SUMMARY = re.compile(r"final_summary.*\.txt", _FLAGS)
 _OUTPUT_HASH = re.compile(r"output_hash_.*\.csv", _FLAGS)
-# Written when a run begins, and it names the run: sample_sheet_{flow cell}_{start}_{run id}.csv
-_SHEET = re.compile(r"sample_sheet_.*_\d{8}_\d{4}_([0-9a-f]{8})\.csv", _FLAGS)
+# Written when a run begins: sample_sheet_{flow cell}_{start}_{run id}.csv
+_SHEET = re.compile(r"sample_sheet_.*_\d{8}_\d{4}_[0-9a-f]{8}\.csv", _FLAGS)
+# What MinKNOW names after a run, with the time of its start or without. There one id is that of
+# the run or (2020 to 2022) of its acquisition; of two, the first is that of the run.
+_OF_A_RUN = re.compile(
+    r"(?:(?:sample_sheet|report|output_hash)_.*_\d{8}_\d{4}"
+    r"|(?:sequencing_summary|throughput|pore_activity|barcode_alignment)_.+?)"
+    r"_([0-9a-f]{8})(?:_[0-9a-f]{8})?\..+",
+    _FLAGS,
+)
+_IDS = ("protocol_run_id", "acquisition_run_id")
 _HASH = re.compile(r"[0-9A-Fa-f]{64}")
 
 # MinKNOW's own folders beside the experiments, in the root of its data.
@@ -64,9 +73,9 @@ def is_run_name(name: str) -> bool:
 def assess(top: TopFolder) -> Assessment:
     """Every MinKNOW run in the folder must have its ``final_summary_*.txt``.
 
-    A run has a folder of its own, or several share one (pooled); then the sample sheets, which
-    are written when a run begins, say which runs there are. The configuration's flags replace
-    this rule.
+    A run has a folder of its own, or several share one (pooled); then the names of MinKNOW's
+    sheets, reports and tables say which runs there are. The configuration's flags replace this
+    rule.
     """
     gates = tuple(flag_gates(top)) or (_summaries_gate(top),)
     complete = all(gate.passed for gate in gates)
@@ -148,7 +157,12 @@ def _summaries_gate(top: TopFolder) -> Gate:
         folders += 1
         there = [name for name in names if _SUMMARY.fullmatch(name)]
         summaries += len(there)
-        missing += _without_summary(escape(path or top.run_name), names, there)
+        shown = escape(path or top.run_name)
+        if there:
+            told = _ended(top.metadata, [_join(path, name) for name in there])
+            missing += [f"run {one} of {shown}" for one in sorted(_begun(names, there) - told)]
+        else:
+            missing.append(shown)
     if not folders:
         found = "no folder of a MinKNOW run"
     elif missing:
@@ -160,15 +174,24 @@ def _summaries_gate(top: TopFolder) -> Gate:
     return Gate("final summaries", bool(folders) and not missing, found, needed)
 
 
-def _without_summary(shown: str, names: Iterable[str], summaries: list[str]) -> Iterator[str]:
-    if not summaries:
-        yield shown
-        return
-    told = {word for name in summaries for word in re.split(r"[_.]", name.lower())}
+def _begun(names: Iterable[str], summaries: Iterable[str]) -> set[str]:
+    """The ids of the runs, or of their acquisitions, that the files of one folder tell of."""
     if any(name.lower() == "final_summary.txt" for name in summaries):
-        return  # MinKNOW of 2019 did not name the run
-    begun = {match[1].lower() for match in map(_SHEET.fullmatch, names) if match}
-    yield from (f"run {one} of {shown}" for one in sorted(begun - told))
+        return set()  # MinKNOW of 2019 did not name the run
+    return {match[1].lower() for match in map(_OF_A_RUN.fullmatch, names) if match}
+
+
+def _ended(metadata: Mapping[str, bytes | None], summaries: Iterable[str]) -> set[str]:
+    """The ids of the runs that these summaries are of, and of their acquisitions.
+
+    The name has one or both; the summary of 2020 to 2022 has that of the run inside alone.
+    """
+    ids = set()
+    for path in summaries:
+        ids.update(re.split(r"[_.]", path.rpartition("/")[2].lower()))
+        said = _summary(metadata.get(path.lower()) or b"")
+        ids.update(value[:8].lower() for key, value in said if key in _IDS)
+    return ids
 
 
 def _join(folder: str, name: str) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import posixpath
 import re
+from dataclasses import replace
 
 from datalake_syncd.core.kinds.checksums import LISTED, Entries
-from datalake_syncd.core.kinds.folder import flag_gates
+from datalake_syncd.core.kinds.folder import flag_gates, goes_on
 from datalake_syncd.core.kinds.kind import ChecksumList, Kind, TopFolder
 from datalake_syncd.core.model import Assessment, Gate, Outcome, RunFacts
 from datalake_syncd.core.names import escape
@@ -18,12 +19,19 @@ _RUN_NAME = re.compile(r"r(\d{4,6}[a-z]?)_(\d{8})_\d{6}", re.ASCII | re.IGNORECA
 _CELL = re.compile(r"\d{1,2}_[A-Z]\d{2}", re.ASCII | re.IGNORECASE)
 _CELL_PATTERNS = ("[0-9]_[a-z][0-9][0-9]", "[0-9][0-9]_[a-z][0-9][0-9]")
 _TRANSFER_TEST = "transfer_test"
-_NFILES = re.compile(r"nfiles:\s*(\d{1,9})", re.ASCII | re.IGNORECASE)
+_NFILES = re.compile(r"nfiles:\s*(\d{1,9})(?!\d)", re.ASCII | re.IGNORECASE)
+# A word with slashes that is no path: when the transfer was done.
+_DATE = re.compile(r"\s*\d{1,4}/\d{1,2}/\d{1,4}\b", re.ASCII)
 
 
 def is_run_name(name: str) -> bool:
     """True for the name that a Sequel or Revio gives to a run folder."""
     return _RUN_NAME.fullmatch(name) is not None
+
+
+def is_odd_name(name: str) -> bool:
+    """True for a name that somebody made out of a run's, such as ``…_old``."""
+    return goes_on(_RUN_NAME, name)
 
 
 def assess(top: TopFolder) -> Assessment:
@@ -51,7 +59,7 @@ def read_transfer_list(path: str, data: bytes) -> ChecksumList:
     """Parse a Revio's ``.transferdone``: the files of one cell, by their path on the instrument.
 
     What follows the movie's name there lies below the cell's folder here. Earlier instruments
-    write an empty file, which lists nothing.
+    write an empty file, or any word, which lists nothing; a list where a Revio has it should.
     """
     folder, _, name = path.rpartition("/")
     movie = name[: -len(DONE)]
@@ -60,19 +68,26 @@ def read_transfer_list(path: str, data: bytes) -> ChecksumList:
     told: int | None = None
     listed = 0
     for number, line in found.lines(data):
-        if told is None:
-            match = _NFILES.search(line)
-            told = int(match[1]) if match else None
-        elif "/" in line:
+        match = _NFILES.search(line)
+        if told is None and match is not None:
+            told = int(match[1])
+        elif "/" in line and _DATE.match(line) is None:
             listed += 1
             _, inside, rest = line.strip().partition(f"/{movie}/")
             if inside:
                 found.add(number, rest, LISTED)
             else:
                 found.complain(number, f"no file of {escape(movie)}: '{escape(line[:120])}'")
-    if told is not None and told != listed:
+    if told is None and listed:
+        # Where the first line is lost, others may be.
+        found.complain(1, f"no line 'nfiles: N', {listed} listed")
+    elif told is not None and told != listed:
         found.complain(1, f"{told} files announced, {listed} listed")
-    return found.done(may_be_empty=True)
+    result = found.done(may_be_empty=True)
+    if cell != folder and not result.entries and not result.problems:
+        remark = "lists no file: it can't be told whether one of this cell is missing"
+        return replace(result, remark=remark)
+    return result
 
 
 def _is_place_of_lists(folder: str) -> bool:
@@ -118,6 +133,7 @@ PACBIO = Kind(
     structure=lambda _facts: None,
     folders=(*_CELL_PATTERNS, *(f"{cell}/metadata" for cell in _CELL_PATTERNS)),
     unique_names=True,
+    odd_name=is_odd_name,
     checksum_lists=transfer_lists,
     read_checksums=read_transfer_list,
 )

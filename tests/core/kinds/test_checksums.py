@@ -79,6 +79,36 @@ def test_the_same_list_in_other_clothes(text: str) -> None:
     )
 
 
+def test_lines_may_end_as_on_an_old_mac_and_names_may_hold_that() -> None:
+    assert entries(f"{A}  a.txt\r{B}  b.txt\r") == {"a.txt": f"md5:{A}", "b.txt": f"md5:{B}"}
+    assert entries(f"\ufeff# two\r\r{A}  a.txt\r{B} *b.txt") == {
+        "a.txt": f"md5:{A}", "b.txt": f"md5:{B}",
+    }  # fmt: skip
+    assert problems(f"{A}  a.txt\rwhat\r") == ("line 2: no line of a checksum list: 'what'",)
+    # Older tools write such a name as it is.
+    assert entries(f"{A}  a\rb.txt\n") == {"a\rb.txt": f"md5:{A}"}
+    manifest = read_crc_manifest("Manifest.tsv", b"a\t57e0323c\rb\t00000000\r")
+    assert manifest == ChecksumList({"a": "crc32:57e0323c", "b": "crc32:00000000"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"MD5 (a.txt) = {A}\nSHA256 (a.txt) = {SHA}\n",
+        f"{A}  a.txt\n{B}  b.txt\n{SHA}  a.txt\n{A}  ./a.txt\n{SHA}  a.txt\n",
+    ],
+)
+def test_a_file_may_have_a_checksum_of_each_kind(text: str) -> None:
+    assert entries(text)["a.txt"] == f"md5:{A} sha256:{SHA}"
+
+
+@pytest.mark.parametrize("other", [f"{B}  a.txt", f"{SHA[::-1]}  a.txt"])
+def test_two_of_one_kind_contradict_each_other(other: str) -> None:
+    result = read_sum_list("md5sum.txt", f"{A}  a.txt\n{SHA}  a.txt\n{other}\n".encode())
+    assert dict(result.entries) == {"a.txt": f"md5:{A} sha256:{SHA}"}
+    assert result.problems == ("line 3: another checksum of the same file: 'a.txt'",)
+
+
 def test_folders_of_windows_are_folders() -> None:
     assert entries(f"{A} *sub\\deep\\a.txt\n") == {"sub/deep/a.txt": f"md5:{A}"}
 
@@ -219,9 +249,11 @@ def test_any_bytes_give_entries_inside_the_run_or_problems(data: bytes, path: st
             assert not {"", ".", ".."} & set(parts)
             assert name != path
             assert name.startswith(f"{folder}/") or not folder
-            algorithm, _, digest = checksum.partition(":")
-            assert len(digest) == {"crc32": 8, "md5": 32, "sha256": 64}[algorithm]
-            assert digest == digest.lower()
+            kinds = [one.partition(":")[0] for one in checksum.split()]
+            assert len(kinds) == len(set(kinds)) > 0
+            for algorithm, _, digest in (one.partition(":") for one in checksum.split()):
+                assert len(digest) == {"crc32": 8, "md5": 32, "sha256": 64}[algorithm]
+                assert digest == digest.lower()
         assert all(problem.isprintable() for problem in result.problems)
 
 

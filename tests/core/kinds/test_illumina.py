@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import pytest
 
@@ -72,8 +74,19 @@ def test_gates_in_order() -> None:
             Outcome.UNKNOWN,
             ["run status"],
         ),
-        # The analysis failed, the run did not: its own status file has the word.
-        (MiSeqRun(MISEQ_NAME, outcome="CompletedAsPlanned", analysis="error"), Outcome.GOOD, []),
+        # Each of two files has a word, and the worse one counts: nobody knows which is right.
+        (
+            MiSeqRun(MISEQ_NAME, outcome="SuccessfullyCompleted", analysis="error"),
+            Outcome.FAILED,
+            [],
+        ),
+        (MiSeqRun(MISEQ_NAME, outcome="UserEndedEarly", analysis="error"), Outcome.FAILED, []),
+        (MiSeqRun(MISEQ_NAME, outcome="Hm", analysis="error"), Outcome.UNKNOWN, ["run status"]),
+        (
+            MiSeqRun(MISEQ_NAME, outcome="SuccessfullyCompleted", analysis="done"),
+            Outcome.GOOD,
+            [],
+        ),
         (NextSeqRun(NEXTSEQ_NAME), Outcome.GOOD, []),
         (NextSeqRun(NEXTSEQ_NAME, outcome="UserEndedEarly"), Outcome.ENDED_EARLY, []),
         (NextSeqRun(NEXTSEQ_NAME, outcome="ExceptionEndedEarly"), Outcome.ENDED_EARLY, []),
@@ -108,6 +121,41 @@ def test_an_unknown_status_needs_a_person_and_a_half_written_one_does_not() -> N
     assert "half-written" in half.found
     assert half.unreadable
     assert not half.needs_person
+
+
+def test_a_failed_analysis_leaves_the_run_owing_all_its_cycles() -> None:
+    run = MiSeqRun(MISEQ_NAME, outcome="SuccessfullyCompleted", analysis="error")
+    facts = assess(run).facts
+    assert facts.error_text == "local analysis: Analysis failed"
+    check = MISEQ.structure(facts)
+    assert check is not None
+    for path, content in run.files().items():
+        if "/C14.1/" not in path:
+            check.see(path, len(content))
+    assert check.problems()[0].startswith("lane 1: cycle 14 of 1..14 is missing")
+
+
+def test_a_good_status_beside_an_error_needs_a_person_and_says_both() -> None:
+    files = NextSeqRun(NEXTSEQ_NAME).files()
+    files["RunCompletionStatus.xml"] = (
+        b"<RunCompletionStatus><RunStatus>RunCompleted</RunStatus>"
+        b"<RunError><Message>disk full</Message></RunError></RunCompletionStatus>"
+    )
+    assessment = look(NEXTSEQ500, files)
+    told = gate(assessment, "run status")
+    assert (told.passed, told.needs_person) == (False, True)
+    assert told.found == "unknown status: RunCompleted, and yet an error (disk full)"
+    assert assessment.outcome is Outcome.UNKNOWN
+
+
+def test_a_run_info_of_ninety_thousand_reads_adds_nothing_to_the_facts() -> None:
+    files = MiSeqRun(MISEQ_NAME).files()
+    reads = b"<Read NumCycles='0'/>" * 90_000
+    files["RunInfo.xml"] = b"<RunInfo><Run Id='x'><Reads>%s</Reads></Run></RunInfo>" % reads
+    assessment = look(MISEQ, files)
+    assert failing(assessment) == ["RunInfo.xml readable"]
+    assert gate(assessment, "RunInfo.xml readable").found.startswith("RunInfo.xml: 90000 reads")
+    assert len(json.dumps(asdict(assessment.facts))) < 2000
 
 
 def test_how_a_run_ended_is_told_with_its_error() -> None:

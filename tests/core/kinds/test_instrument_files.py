@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from datalake_syncd.core.kinds import KINDS
-from datalake_syncd.core.kinds.checksums import read_crc_manifest
+from datalake_syncd.core.kinds import KINDS, ChecksumList, TopFolder
+from datalake_syncd.core.kinds.checksums import read_crc_manifest, read_sum_list
 from datalake_syncd.core.kinds.illumina.family import NEXTSEQ500
 from datalake_syncd.core.kinds.illumina.runinfo import IlluminaFacts, read_run_info
 from datalake_syncd.core.kinds.illumina.runparameters import read_run_parameters
 from datalake_syncd.core.kinds.illumina.runstatus import read_job_info, read_run_status
+from datalake_syncd.core.kinds.nanopore import read_output_hash
+from datalake_syncd.core.kinds.pacbio import read_transfer_list
 from datalake_syncd.core.model import Outcome
 from tests.illumina import assess
 
@@ -108,7 +113,61 @@ def test_facts_of_a_real_run(
     assert facts.completed_cycles == (sum(reads) if ended else None)
 
 
+KIND_NAMES = sorted(name for name, kind in KINDS.items() if kind.growing is None)
+
+
+@pytest.mark.parametrize("name", KIND_NAMES)
+def test_no_file_at_all_makes_a_kind_raise(name: str, contents: list[bytes]) -> None:
+    """Each file as every metadata file of a run at once: judged, and its tree looked at."""
+    kind = KINDS[name]
+    places = [pattern.replace("*", "x") for pattern in kind.metadata_files]
+    names = tuple(dict.fromkeys([*kind.flags, "pod5", *(place.split("/")[0] for place in places)]))
+    for data in contents:
+        metadata = dict.fromkeys(map(str.lower, places), data)
+        found = kind.assess(TopFolder("180612_NB501016_0001_AHXXXXXXXX", names, metadata))
+        assert found.gates
+        assert all(gate.name.isprintable() and gate.found.isprintable() for gate in found.gates)
+        assert len(json.dumps(asdict(found.facts))) < 10_000
+        check = kind.structure(found.facts)
+        if check is not None:
+            check.see("Data/Intensities/BaseCalls/L001/0001.bcl.bgzf", 1)
+            assert all(problem.isprintable() for problem in check.problems())
+
+
+@pytest.mark.parametrize(
+    ("read", "path"),
+    [
+        (read_sum_list, "md5sum.txt"),
+        (read_crc_manifest, "Analysis/1/Manifest.tsv"),
+        (read_transfer_list, "1_A01/metadata/m1.transferdone"),
+        (read_transfer_list, "1_A01/m1.transferdone"),
+        (read_output_hash, "s/run/output_hash_x.csv"),
+    ],
+)
+def test_no_file_at_all_makes_a_list_raise(
+    read: Callable[[str, bytes], ChecksumList], path: str, contents: list[bytes]
+) -> None:
+    """Whatever it is taken for, it gives files of the run, or says what is wrong with it."""
+    for data in (*contents, *(whole[: len(whole) // 2] for whole in contents)):
+        found = read(path, data)
+        assert all(problem.isprintable() for problem in found.problems)
+        assert found.remark.isprintable()
+        assert len(found.problems) <= 21
+        below = path.split("/")[0] if "/" in path else ""
+        assert all(entry.startswith(below) for entry in found.entries)
+        assert all(".." not in entry.split("/") for entry in found.entries)
+        assert found.entries or found.problems or read is read_transfer_list
+
+
 READERS = (read_run_info, read_run_parameters, read_run_status, read_job_info)
+
+
+@pytest.fixture(scope="module")
+def contents() -> list[bytes]:
+    """What is in all files, each content once, however many runs have it."""
+    found = {path.read_bytes() for path in FILES.rglob("*") if path.is_file()}
+    assert len(found) > 100
+    return sorted(found)
 
 
 def test_no_file_at_all_makes_a_reader_raise() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections import defaultdict
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -129,6 +131,62 @@ def test_pooled_runs_are_told_apart_by_their_sample_sheets() -> None:
     assert not assess(*pooled, f"s/{other}").complete
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        SHEET_B,
+        "report_PAS97781_20231206_1002_595b5663.html",
+        "report_PAS97781_20231206_1002_595b5663.json",
+        "output_hash_PAS97781_20231206_1002_595b5663.csv",
+        "sequencing_summary_PAS97781_595b5663_efc7f02e.txt",
+        "sequencing_summary_PAS97781_595b5663_efc7f02e.txt.gz",
+        "throughput_PAS97781_595b5663_efc7f02e.csv",
+        "pore_activity_PAS97781_595b5663_efc7f02e.csv",
+        "barcode_alignment_PAS97781_595b5663_efc7f02e.tsv",
+        "BARCODE_ALIGNMENT_PAS97781_595B5663.TSV",
+        # Flow cells whose id looks like that of a run, or holds what stands between ids.
+        "throughput_FAB12345_595b5663_efc7f02e.csv",
+        "throughput_FAB12345_595b5663.csv",
+        "throughput_FLG_TEST01_595b5663_efc7f02e.csv",
+    ],
+)
+def test_a_pooled_run_is_told_by_any_file_that_minknow_names_after_it(name: str) -> None:
+    pooled = [f"s/{one}" for one in ("pod5/a.pod5", SHEET_A, FINAL_A, name)]
+    found = assess(*pooled)
+    assert not found.complete
+    assert found.gates[0].found == "not there for run 595b5663 of s"
+    assert assess(*pooled, f"s/{FINAL_B}").complete
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "report_of_mine.html", "sequencing_summary.txt", "throughput_2023.csv", "duty_time.csv",
+        "sequencing_summary_FAB12345.txt", "final_summary_notes_595b5663.md", "595b5663.csv",
+    ],
+)  # fmt: skip
+def test_other_files_tell_of_no_run(name: str) -> None:
+    assert assess(f"s/{FINAL_A}", "s/pod5/a.pod5", f"s/{name}").complete
+
+
+def test_the_files_of_2020_to_2022_have_one_id_of_the_run_or_of_its_acquisition() -> None:
+    # As in 20220118_1558_1F_PAI08255_70f005aa; its final summary has both ids inside.
+    inside = b"protocol_run_id=70F005AA-07d6-49bc\nacquisition_run_id=02964990ca5c084119\n"
+    files = {
+        "s/fastq_pass/a.fastq.gz": b"",
+        "s/sample_sheet_PAI08255_20220118_1558_70f005aa.csv": b"",
+        "s/report_PAI08255_20220118_1558_70f005aa.md": b"",
+        "s/sequencing_summary_PAI08255_02964990.txt": b"",
+        "s/final_summary_PAI08255_02964990.txt": inside,
+    }
+    assert NANOPORE.assess(top_of(files)).complete
+    pooled = {**files, "s/throughput_PAI08256_595b5663.csv": b""}
+    found = NANOPORE.assess(top_of(pooled))
+    assert found.gates[0].found == "not there for run 595b5663 of s"
+    del files["s/final_summary_PAI08255_02964990.txt"]
+    assert NANOPORE.assess(top_of(files)).gates[0].found == "not there for s"
+
+
 def test_several_summaries_in_a_pooled_folder_are_fine() -> None:
     found = assess(f"s/{FINAL_A}", f"s/{FINAL_B}", "s/pod5/a.pod5")
     assert found.complete
@@ -174,6 +232,40 @@ def test_facts_come_from_the_summaries_of_all_runs() -> None:
     assert NANOPORE.assess(top_of(many)).facts.flowcell == "0, 1, 2, 3, 4 and 4 more"
     unreadable = TopFolder("r", (FINAL_A,), {FINAL_A.lower(): None})
     assert NANOPORE.assess(unreadable).complete
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.lists(
+            st.sampled_from(
+                [b"protocol_run_id=", b"flow_cell_id", b"instrument=", b"started=", b"=",
+                 b"x" * 300, b"acquisition_run_id=595b5663", b"PROTOCOL_GROUP_ID = ", b"\n", b"\r",
+                 b"\0", b"\xff", "ø\u2028\u0130".encode(), b"\xed\xa0\x80", b"\x1b"]
+            ),
+            max_size=30,
+        ).map(b"".join)
+        | st.binary(max_size=100),
+        max_size=9,
+    )
+)  # fmt: skip
+def test_any_bytes_of_summaries_give_short_facts_or_none(summaries: list[bytes]) -> None:
+    files = {f"s/final_summary_{number}.txt": data for number, data in enumerate(summaries)}
+    found = NANOPORE.assess(top_of(files))
+    assert found.complete is bool(files)
+    told = json.loads(json.dumps(asdict(found.facts)))
+    for fact in (found.facts.run_id, found.facts.instrument_id, found.facts.flowcell,
+                 found.facts.date, found.facts.experiment):  # fmt: skip
+        assert fact is None or (fact and len(fact) < 1100)
+        assert fact is None or fact.encode().decode() == fact
+    assert told["run_id"] == found.facts.run_id
+
+
+def test_a_summary_without_end_is_read_to_its_first_pages() -> None:
+    lines = b"".join(b"flow_cell_id=F%d\n" % number for number in range(300_000))
+    facts = NANOPORE.assess(top_of({FINAL_A: lines})).facts
+    assert facts.flowcell is not None
+    assert facts.flowcell.startswith("F0, F1, F2, F3, F4 and ")
 
 
 @settings(max_examples=300)
@@ -308,6 +400,13 @@ def test_real_run_folders_are_judged(instrument_files: Path) -> None:
     gridion = (listings / "git_ont_gridion_valet.txt").read_text().splitlines()
     runs = [line.split("/gridion/66/")[1] for line in gridion if "/gridion/66/" in line]
     assert NANOPORE.assess(top_of(runs, "66")).complete
+    # Each file that is named after this run tells of it where it is pooled with another one.
+    names = [path.split("/")[2] for path in runs if path.count("/") == 2]
+    of_the_run = [name for name in names if "43578c8f" in name and "final_summary" not in name]
+    assert len(of_the_run) == 9
+    for name in of_the_run:
+        pooled = assess(f"s/{FINAL_A}", "s/fastq_pass/a.fastq", f"s/{name}")
+        assert pooled.gates[0].found == "not there for run 43578c8f of s"
     begun = [line.split("/DN467851H_Multiplex_Pool_1/")[1] for line in gridion if "Pool_1/" in line]
     assert not NANOPORE.assess(top_of(begun)).complete
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datalake_syncd.core.kinds.kind import TopFolder
+from datalake_syncd.core.kinds.kind import ChecksumList, TopFolder
 from datalake_syncd.core.kinds.pacbio import PACBIO, read_transfer_list, transfer_lists
 from datalake_syncd.core.model import Assessment, Outcome
 from datalake_syncd.steps.top_folder import matches
@@ -52,6 +52,24 @@ def test_names_of_runs(name: str) -> None:
 )
 def test_names_of_others(name: str) -> None:
     assert not PACBIO.is_run(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "odd"),
+    [
+        (RUN, False),
+        (f"{RUN}_old", True),
+        (f"{RUN} (2)", True),
+        (f"{RUN.upper()}.bak", True),
+        (f"{RUN}0", True),
+        (f"{RUN}.tmp", False),
+        (f"old_{RUN}", False),
+        (RUN[:-1], False),
+    ],
+)
+def test_a_name_that_was_made_out_of_a_runs_name_is_odd(name: str, odd: bool) -> None:
+    assert PACBIO.odd_name(name) is odd
+    assert not (odd and PACBIO.is_run(name))
 
 
 def test_every_cell_must_be_transferred() -> None:
@@ -114,10 +132,35 @@ def test_the_list_of_a_revio_names_files_below_its_cell() -> None:
     assert dict(beside.entries) == {"1_A01/hifi_reads/a.bam": ""}
 
 
-def test_an_empty_word_of_a_sequel_lists_nothing() -> None:
-    for data in (b"", b"\n", b"done\n", b"2021-01-14 16:27\n"):
-        result = read_transfer_list("1_A01/m1.transferdone", data)
-        assert (dict(result.entries), result.problems) == ({}, ())
+WORDS = [b"", b"\n", b"done\n", b"2021-01-14 16:27\n", b"2021/01/14 16:27\n", b"1/14/2021 4:27 PM"]
+
+
+@pytest.mark.parametrize("data", WORDS)
+def test_an_empty_word_of_a_sequel_lists_nothing(data: bytes) -> None:
+    assert read_transfer_list("1_A01/m1.transferdone", data) == ChecksumList({})
+
+
+@pytest.mark.parametrize("data", [*WORDS, revio(), b"Transfer Manifest nfiles: 0\n"])
+def test_a_revio_that_lists_nothing_is_told_and_stops_nothing(data: bytes) -> None:
+    result = read_transfer_list(LIST, data)
+    assert (dict(result.entries), result.problems) == ({}, ())
+    assert result.remark.startswith("lists no file")
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_list_without_its_first_lines_is_read_and_told(lost: int) -> None:
+    lines = revio("hifi_reads/a.bam", "b.xml").split(b"\n")[lost:]
+    result = read_transfer_list(LIST, b"\n".join(lines))
+    assert result.problems == ("line 1: no line 'nfiles: N', 2 listed",)
+    assert list(result.entries) == ["1_A01/hifi_reads/a.bam", "1_A01/b.xml"]
+
+
+def test_the_number_of_files_may_stand_anywhere_and_the_first_counts() -> None:
+    head, other, *paths = revio("a.bam", "b.bam").split(b"\n")
+    data = b"\n".join([other, *paths, head, b"nfiles: 7"])
+    result = read_transfer_list(LIST, data)
+    assert result.problems == ()
+    assert len(result.entries) == 2
 
 
 @pytest.mark.parametrize(
@@ -128,6 +171,9 @@ def test_an_empty_word_of_a_sequel_lists_nothing() -> None:
         (revio("a.bam", "b.bam", nfiles=1), "line 1: 1 files announced, 2 listed"),
         (revio("a.bam", movie="m84047_other_s1"), f"line 3: no file of {MOVIE}: '/data/icc/m84047"),
         (revio("../../2_A01/a.bam"), "line 3: not a file inside the run"),
+        (b"nfiles: 12345678901234567890\n/x/%s/a.bam" % MOVIE.encode(), "line 1: no line 'nfiles:"),
+        (b"nfiles 1\n/x/%s/a.bam" % MOVIE.encode(), "line 1: no line 'nfiles: N', 1 listed"),
+        (b"/x/%s/a.bam" % MOVIE.encode(), "line 1: no line 'nfiles: N', 1 listed"),
     ],
 )
 def test_a_list_that_is_cut_or_of_another_cell_is_told(data: bytes, words: str) -> None:
@@ -150,6 +196,8 @@ def test_any_text_gives_files_of_the_cell_or_problems(text: str) -> None:
     assert all(path.startswith("1_A01/") and ".." not in path for path in result.entries)
     assert set(result.entries.values()) <= {""}
     assert all(problem.isprintable() for problem in result.problems)
+    paths = [line for line in text.split("\n") if "/" in line and not re.match(r"\s*\d+/", line)]
+    assert result.entries or result.problems or (result.remark and not paths)
 
 
 def test_real_lists_are_read(instrument_files: Path) -> None:
@@ -160,7 +208,7 @@ def test_real_lists_are_read(instrument_files: Path) -> None:
         result = read_transfer_list(f"{cell}/metadata/{path.name}", path.read_bytes())
         told = re.search(r"nfiles: (\d+)", path.read_text())
         assert told is not None
-        assert result.problems == ()
+        assert (result.problems, result.remark) == ((), "")
         assert len(result.entries) == int(told[1])
         assert all(name.startswith(f"{cell}/") for name in result.entries)
 

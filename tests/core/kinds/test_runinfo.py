@@ -61,6 +61,16 @@ def test_reads_are_all_there_or_not_believed(
     assert (result.facts.reads, result.problem) == (reads, "")
 
 
+@pytest.mark.parametrize(("count", "believed"), [(64, True), (65, False), (90_000, False)])
+def test_more_reads_than_any_run_has_are_not_believed(count: int, believed: bool) -> None:
+    reads = "".join(f'<Read Number="{n}" NumCycles="0"/>' for n in range(count))
+    result = read_run_info(info(f"<Flowcell>F</Flowcell><Reads>{reads}</Reads>"))
+    assert len(result.facts.reads) == (count if believed else 0)
+    told = f"RunInfo.xml: {count} reads, and no run has over 64"
+    assert result.problem == ("" if believed else told)
+    assert (result.facts.run_id, result.facts.flowcell) == ("R", "F")
+
+
 @pytest.mark.parametrize(
     ("layout", "tiles"),
     [

@@ -82,6 +82,62 @@ def test_two_statuses_that_disagree_are_unknown() -> None:
 
 
 @pytest.mark.parametrize(
+    ("inside", "text"),
+    [
+        (
+            "<CompletionStatus>CompletedAsPlanned</CompletionStatus>"
+            "<CompletionStatus>ExceptionEndedEarly</CompletionStatus>",
+            "CompletedAsPlanned / ExceptionEndedEarly",
+        ),
+        (
+            "<RunStatus>RunCompleted</RunStatus><x/><RunStatus>RunErrored</RunStatus>",
+            "RunCompleted / RunErrored",
+        ),
+        ("<RunStatus>RunCompleted<b>not</b></RunStatus>", "RunCompleted not"),
+        (
+            "<RunStatus>RunCompleted</RunStatus><RunError><Message>disk full</Message></RunError>",
+            "RunCompleted, and yet an error",
+        ),
+        (
+            "<RunStatus>RunCompleted</RunStatus><RunError/><RunError>disk full</RunError>",
+            "RunCompleted, and yet an error",
+        ),
+        (
+            "<CompletionStatus>CompletedAsPlanned</CompletionStatus>"
+            "<ErrorDescription>None</ErrorDescription><ErrorDescription>x</ErrorDescription>",
+            "CompletedAsPlanned, and yet an error",
+        ),
+    ],
+)
+def test_a_file_that_contradicts_itself_is_not_believed(inside: str, text: str) -> None:
+    end = status(inside)
+    assert (end.outcome, end.status_text) == (Outcome.UNKNOWN, text)
+    # Nor does the structure check take such a run for one that was cut short.
+    assert outcome_of(end.status_text) is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        "<RunError/>",
+        "<RunError> </RunError>",
+        "<RunError><Type/><Message> </Message></RunError>",
+        "<RunError><Type>None</Type><Message>none</Message></RunError>",
+        "<ErrorDescription>NONE</ErrorDescription><RunError/>",
+        "<RunStatus>RunCompleted</RunStatus>",
+    ],
+)
+def test_an_error_without_words_is_none(nothing: str) -> None:
+    end = status(f"<RunStatus>RunCompleted</RunStatus>{nothing}")
+    assert end == RunEnd(Outcome.GOOD, "RunCompleted")
+
+
+def test_a_status_without_end_is_cut() -> None:
+    words = "".join(f"<RunStatus>Run{number}</RunStatus>" for number in range(10_000))
+    assert len(status(words).status_text or "") <= 200
+
+
+@pytest.mark.parametrize(
     ("data", "text"),
     [
         (b"<RunCompletionStatus/>", "no status in it"),
@@ -106,6 +162,11 @@ def test_a_whole_document_without_a_status_is_unknown_not_half_written(
         (b"<AnalysisJobInfo/>", RunEnd(Outcome.GOOD)),
         (b"<AnalysisJobInfo><Warning>w</Warning></AnalysisJobInfo>", RunEnd(Outcome.GOOD)),
         (b"<AnalysisJobInfo><Error/></AnalysisJobInfo>", RunEnd(Outcome.GOOD)),
+        (b"<AnalysisJobInfo><Error>None</Error></AnalysisJobInfo>", RunEnd(Outcome.GOOD)),
+        (
+            b"<AnalysisJobInfo><Error>none</Error><Error>Whoops</Error></AnalysisJobInfo>",
+            RunEnd(Outcome.FAILED, error_text="local analysis: Whoops"),
+        ),
         (
             b"<AnalysisJobInfo><Error/><Error>Whoops</Error></AnalysisJobInfo>",
             RunEnd(Outcome.FAILED, error_text="local analysis: Whoops"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from datalake_syncd.core.kinds.checksums import read_crc_manifest
-from datalake_syncd.core.kinds.folder import is_neighbour
+from datalake_syncd.core.kinds.folder import goes_on
 from datalake_syncd.core.kinds.illumina import structure
 from datalake_syncd.core.kinds.illumina.runinfo import merge, read_run_info
 from datalake_syncd.core.kinds.illumina.runparameters import read_run_parameters
@@ -61,9 +61,8 @@ def is_run_name(name: str) -> bool:
 
 
 def is_odd_name(name: str) -> bool:
-    """True for what begins with the name of a run and goes on, and is no copy that is under way."""
-    begins = _RUN_NAME.match(name)
-    return begins is not None and begins[0] != name and not is_neighbour(name)
+    """True for a name that somebody made out of a standard one, such as ``…_finished``."""
+    return goes_on(_RUN_NAME, name)
 
 
 def assess(rules: Rules, top: TopFolder) -> Assessment:
@@ -227,10 +226,10 @@ def _status_gate(end: RunEnd | None) -> Gate:
         return Gate(name, True, f"no {RUN_STATUS}", f"{asked}, if any")
     if end.problem:
         return Gate(name, False, end.problem, asked, unreadable=True)
-    if end.outcome is Outcome.UNKNOWN:
-        found = f"unknown status: {end.status_text}"
-        return Gate(name, False, found, asked, needs_person=True)
     error = f" ({end.error_text})" if end.error_text else ""
+    if end.outcome is Outcome.UNKNOWN:
+        found = f"unknown status: {end.status_text}{error}"
+        return Gate(name, False, found, asked, needs_person=True)
     return Gate(name, True, f"{end.status_text}: {end.outcome.value}{error}", asked)
 
 
@@ -248,10 +247,17 @@ def _info_gate(here: set[str], problem: str, run_id: str | None, run_name: str) 
 def _outcome(
     end: RunEnd | None, job: RunEnd | None, status_expected: bool, *, complete: bool
 ) -> Outcome:
+    if end is not None and end.outcome is Outcome.UNKNOWN:
+        return Outcome.UNKNOWN
+    if job is not None and job.outcome is Outcome.FAILED:
+        # Whatever the status file says: the error may be one of the sequencing ("Sequencing
+        # failed" was seen), and nothing in the file tells it from one of the analysis alone. A
+        # failed run is carried all the same, but not pruned unless somebody asks for it. It can
+        # be analysed again: that writes this file anew, and the run is good in its next
+        # generation.
+        return Outcome.FAILED
     if end is not None:
         return end.outcome
-    if job is not None and job.outcome is Outcome.FAILED:
-        return Outcome.FAILED
     # Without a status file the flags are the instrument's only word, and they are good news only
     # from an instrument that has no other way to tell. The structure check finds a run cut short.
     return Outcome.GOOD if complete and not status_expected else Outcome.UNKNOWN

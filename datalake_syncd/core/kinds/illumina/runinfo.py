@@ -18,6 +18,9 @@ from datalake_syncd.core.kinds.illumina.xmldoc import (
 )
 from datalake_syncd.core.model import RunFacts
 
+# Far above any run (four, six with UMIs): the ledger keeps each of them.
+MAX_READS = 64
+
 
 @dataclass(frozen=True, slots=True)
 class IlluminaFacts(RunFacts):
@@ -29,7 +32,7 @@ class IlluminaFacts(RunFacts):
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What one metadata file says, or in one line why it says nothing (``problem``)."""
+    """What one metadata file says, or in one line why it is not believed (``problem``)."""
 
     facts: IlluminaFacts = field(default_factory=IlluminaFacts)
     problem: str = ""
@@ -45,7 +48,8 @@ def read_run_info(data: bytes | None) -> Described:
     run = child(document.root, "run")
     if run is None:
         return Described(problem="RunInfo.xml: it has no <Run>")
-    layout = child(run, "flowcelllayout")
+    layout, reads = child(run, "flowcelllayout"), _read_elements(run)
+    many = len(reads) > MAX_READS
     tiles = _tile_names(layout) if layout is not None else set()
     return Described(
         IlluminaFacts(
@@ -57,10 +61,11 @@ def read_run_info(data: bytes | None) -> Described:
             # The lanes of the list of tiles are not believed: early NextSeq 500 software names
             # the tiles of its four lanes as if there were two.
             lanes=count_of(attribute(layout, "lanecount")) if layout is not None else None,
-            reads=_reads(child(run, "reads")),
+            reads=() if many else _reads(reads),
             tiles=_tiles_per_lane(layout, tiles) if layout is not None else None,
             surfaces=_surfaces_per_lane(layout, tiles) if layout is not None else None,
-        )
+        ),
+        f"RunInfo.xml: {len(reads)} reads, and no run has over {MAX_READS}" if many else "",
     )
 
 
@@ -103,11 +108,15 @@ def sum_all(texts: Iterable[str | None]) -> int | None:
     return sum(numbers) if numbers and len(numbers) == len(counts) else None
 
 
-def _reads(parent: Element | None) -> tuple[tuple[int, int, bool], ...]:
-    reads: list[tuple[int, int, bool]] = []
+def _read_elements(run: Element) -> list[Element]:
+    parent = child(run, "reads")
     elements = parent if parent is not None else ()
-    found = [element for element in elements if local_name(element) == "read"]
-    for position, element in enumerate(found, start=1):
+    return [element for element in elements if local_name(element) == "read"]
+
+
+def _reads(elements: Iterable[Element]) -> tuple[tuple[int, int, bool], ...]:
+    reads: list[tuple[int, int, bool]] = []
+    for position, element in enumerate(elements, start=1):
         cycles = count_of(attribute(element, "numcycles"))
         if cycles is None:
             return ()  # some of the reads would promise too few cycles, which is worse than none

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
@@ -12,7 +13,6 @@ from datalake_syncd.core.kinds.illumina.xmldoc import (
     one_line,
     read_xml,
     tag_name,
-    text_of,
 )
 from datalake_syncd.core.model import Outcome
 
@@ -33,7 +33,7 @@ class RunEnd:
     """How the run ended; ``problem`` says in one line why the file could not be read.
 
     ``outcome`` is UNKNOWN with the text found in ``status_text`` when the file was read but its
-    word is new; cycles are sums over all reads.
+    word is new, or it contradicts itself; cycles are sums over all reads.
     """
 
     outcome: Outcome = Outcome.UNKNOWN
@@ -58,17 +58,20 @@ def read_run_status(data: bytes | None) -> RunEnd:
     if local_name(root) != "runcompletionstatus":
         # Well-formed, so no longer being written: waiting will not make it a status.
         return RunEnd(status_text=f"no status, its root is <{tag_name(root)}>")
-    words = [text_of(child(root, name)) for name in ("completionstatus", "runstatus")]
-    texts = list(dict.fromkeys(word for word in words if word))
+    words = _filled(root, "completionstatus", "runstatus")
     # Two different words in one file: believe neither.
-    status = " / ".join(texts) or "no status in it"
+    status = one_line(" / ".join(dict.fromkeys(words))) or "no status in it"
+    outcome, error = outcome_of(status), _error_of(root)
+    if outcome is Outcome.GOOD and error is not None:
+        # Nor a good word beside an error.
+        outcome, status = Outcome.UNKNOWN, f"{status}, and yet an error"
     completed = sum_cycles(root, "completed")
     if completed is None:
         completed = sum_read_cycles(child(root, "completedreads"), "cycles")
     return RunEnd(
-        outcome=outcome_of(status),
+        outcome=outcome,
         status_text=status,
-        error_text=_error_of(root),
+        error_text=error,
         planned_cycles=sum_cycles(root, "planned"),
         completed_cycles=completed,
     )
@@ -82,23 +85,33 @@ def read_job_info(data: bytes | None) -> RunEnd:
         return RunEnd(problem=document.problem)
     if local_name(root) != "analysisjobinfo":
         return RunEnd(problem=f"CompletedJobInfo.xml: its root is <{tag_name(root)}>")
-    errors = [_whole_text(element) for element in root if local_name(element) == "error"]
-    error = next((text for text in errors if text), None)
+    error = next(filter(_is_told, _filled(root, "error")), None)
     if error is None:
         return RunEnd(outcome=Outcome.GOOD)
     return RunEnd(outcome=Outcome.FAILED, error_text=one_line(f"local analysis: {error}", 500))
 
 
 def _error_of(root: Element) -> str | None:
-    description = child(root, "errordescription")
-    text = _whole_text(description) if description is not None else ""
-    if text and text.lower() != "none":
-        return text
-    error = child(root, "runerror")
-    if error is None:
-        return None
-    parts = [text_of(child(error, name)) for name in ("type", "message")]
-    return one_line(": ".join(part for part in parts if part), 500) or None
+    """The first error that the file tells of, in either schema."""
+    texts = _filled(root, "errordescription")
+    for element in _all(root, "runerror"):
+        parts = _filled(element, "type", "message") or [_whole_text(element)]
+        texts.append(one_line(": ".join(filter(_is_told, parts)), 500))
+    return next(filter(_is_told, texts), None)
+
+
+def _is_told(text: str) -> bool:
+    """Whether this is an error: where there is none, instruments write nothing, or the word."""
+    return text.lower() not in ("", "none")
+
+
+def _all(parent: Element, *names: str) -> Iterator[Element]:
+    return (element for element in parent if local_name(element) in names)
+
+
+def _filled(parent: Element, *names: str) -> list[str]:
+    """The texts of all children with these lower-cased names, without the blank ones."""
+    return [text for text in map(_whole_text, _all(parent, *names)) if text]
 
 
 def _whole_text(element: Element) -> str:

@@ -107,6 +107,7 @@ def growing_kind(
         is_run=is_run,
         assess=_nothing_to_assess,
         structure=_nothing_promised,
+        unreleasable=(ONE_NAME_EACH,),
         growing=layout,
     )
 
