@@ -1,4 +1,4 @@
-"""The lakes that runs are carried to: Azurite, and the server that discards, behind a line or not."""
+"""The lakes that runs are carried to: Azurite, and the server that discards."""
 
 from __future__ import annotations
 

@@ -234,8 +234,7 @@ class Watcher:
         if KINDS[self._instrument.kind].growing is not None:
             self._growth.visit(run, self._patience)
             return None
-        if run.done is Step.PUBLISH and run.status in (Status.FINISHED, Status.WAITING):
-            self._again.look(run, self._patience)
+        self._again.look(run, self._patience)
         if run.done is not Step.SIGHTED:
             return None
         memory = self._memories.setdefault(run.name, settle.Memory())

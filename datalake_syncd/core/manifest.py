@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import io
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -137,7 +138,7 @@ def render_md5(
     text has no time in it, so that the same run always gives the same bytes.
     """
     text = [
-        f"# datalake-syncd manifest of {header.instrument}/{header.run}",
+        f"{_OURS.decode()}{header.instrument}/{header.run}",
         f"# generation: {header.generation}",
         f"# outcome: {header.outcome.value}",
         f"# proof: {header.proof.value}",
@@ -157,6 +158,18 @@ def names_just(manifest: bytes, lines: bytes) -> bool:
     above = manifest[: len(manifest) - len(lines)]
     whole = not above or above.endswith(b"\n")
     return whole and all(line.startswith(b"#") for line in above.splitlines())
+
+
+_OURS = b"# datalake-syncd manifest of "
+
+
+def named_in(manifest: bytes) -> Iterator[str]:
+    """The paths that a ``NAME.md5`` of this service names, one by one; none for anybody else's."""
+    if not manifest.startswith(_OURS):
+        return
+    for line in io.BytesIO(manifest):
+        if not line.startswith(b"#"):
+            yield line[34:].rstrip(b"\n").decode("utf-8", "replace")
 
 
 def parse_md5(text: str) -> tuple[list[tuple[str, str]], list[str]]:

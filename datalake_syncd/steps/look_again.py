@@ -21,6 +21,8 @@ _BUDGET = 60.0
 #: A look that failed is taken again after so long (seconds); its error is told each time.
 _AFTER_FAILURE = 3600.0
 _KEPT = "looked_again_at"
+#: Also one that can't be pruned: what comes late is carried all the same.
+_RESTS = (Status.FINISHED, Status.WAITING, Status.BLOCKED)
 #: So long (seconds) a scan reads what tells runs apart, of runs from before that was written down.
 _RECOGNISING = 20.0
 
@@ -41,6 +43,8 @@ class LookAgain:
 
     def look(self, run: Run, patience: Patience) -> None:
         """Look if it is time to; a run that changed settles again and is published anew."""
+        if run.done is not Step.PUBLISH or run.status not in _RESTS:
+            return
         if run.fingerprint is None and run.id not in self._recognised:
             self._recognise(run, patience)
         now = self._service.wall()

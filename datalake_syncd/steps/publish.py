@@ -24,6 +24,7 @@ from datalake_syncd.steps.context import Answer, Context, Done, lake_id
 from datalake_syncd.steps.growing.lake import MAX_MANIFEST_BYTES, write_ready_marker
 from datalake_syncd.steps.recheck import other_lake, recheck
 from datalake_syncd.steps.renamed import RENAMED
+from datalake_syncd.steps.smaller import refuse_smaller
 
 
 def publish(context: Context) -> Answer:
@@ -38,6 +39,7 @@ def publish(context: Context) -> Answer:
     lines = manifest.file_lines(_lines(context))
     files = lines.count(b"\n")
     old = context.lake.read(f"{context.run.prefix}.md5", MAX_MANIFEST_BYTES)
+    refuse_smaller(context, old, lines)
     generation, published_at = _standing(context, old, lines)
     write_ready_marker(context)
     told: dict[str, Any] = {"generation": generation, "outcome": context.run.outcome.value}

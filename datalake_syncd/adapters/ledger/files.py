@@ -40,6 +40,11 @@ class Files(Looks):
         row = self._db.row(sql, (run_id, path))
         return None if row is None else file_of(row)
 
+    def goes_to(self, run_id: int, lake_path: str) -> bool:
+        """Whether a file of the manifest lies at this place below the run in the lake."""
+        sql = "SELECT 1 FROM files WHERE run_id=? AND lake_path=?"
+        return self._db.row(sql, (run_id, lake_path)) is not None
+
     def pages(self, run_id: int, todo: str | None = None) -> Iterator[list[ManifestFile]]:
         """The manifest in path order, page by page; only files with this ``todo`` when given."""
         after = ""

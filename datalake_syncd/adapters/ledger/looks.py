@@ -97,16 +97,19 @@ class Looks:
             )
 
     def adopt_in_transaction(self, run_id: int, notes: Iterable[Oddity]) -> list[str]:
-        """Make the finished look the manifest; gives files that vanished before any proof.
+        """Make the finished look the manifest; gives files that vanished before it was known of.
+
+        That is before any proof, or, however well it was proven, before any marker told of it.
 
         MD5 and proof stay with files whose size, times and inode are unchanged, unless a list
         now says something else of them, or they differed from it before: then their bytes are to
         be compared with it first.
         """
         lost = self._db.rows(
-            "SELECT path FROM files WHERE run_id=? AND proof NOT IN ('checked','read-back') "
-            "AND path NOT IN (SELECT path FROM seen WHERE run_id=?) LIMIT 1000",
-            (run_id, run_id),
+            "SELECT path FROM files WHERE run_id=:run AND (proof NOT IN ('checked','read-back') "
+            "OR (SELECT published_at FROM runs WHERE id=:run) IS NULL) "
+            "AND path NOT IN (SELECT path FROM seen WHERE run_id=:run) LIMIT 1000",
+            {"run": run_id},
         )
         self._db.execute(
             "DELETE FROM files WHERE run_id=? "
