@@ -38,7 +38,7 @@ from datalake_syncd.steps.stale import StaleWatch
 
 _SOONEST = 0.2
 #: The lake is asked what it holds once; when it can't be reached, again after so long (seconds).
-_LEARN_AGAIN = 300.0
+_LEARN_AGAIN = 60.0
 
 
 class Watcher:
@@ -199,8 +199,9 @@ class Watcher:
         """With an empty ledger: which runs were published and are gone from this disk."""
         now = self._service.monotonic()
         if now >= self._learn_at:
-            self._learn_at = now + _LEARN_AGAIN
-            rederive(self._service, self._name, self._instrument, self._patience)
+            self._learn_at = now + _LEARN_AGAIN  # also when it ends by an exception
+            if rederive(self._service, self._name, self._instrument, self._patience):
+                self._learn_at = now
 
     def _look_into_trash(self, runs: dict[str, Run]) -> None:
         """Once: what a ledger that is lost had put there would never be shown again."""

@@ -138,3 +138,8 @@ class Context:
 def lake_id(config: Config) -> str:
     """Which lake this is: account and container."""
     return f"{config.lake.account_url.rstrip('/')}/{config.lake.container}"
+
+
+def learned_key(config: Config, name: str, instrument: Instrument) -> str:
+    """Where the ledger keeps when the lake was asked which runs of an instrument it has."""
+    return f"rederived:{name}:{lake_id(config)}:{instrument.destination}"

@@ -14,14 +14,16 @@ from datalake_syncd.core.errors import NeedsPerson, SourceOffline, Stopped, Sync
 from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.model import Outcome, Status, Step
 from datalake_syncd.core.names import escape
-from datalake_syncd.steps.context import lake_id
+from datalake_syncd.steps.context import lake_id, learned_key
 from datalake_syncd.steps.service import Service
 
 _MARKER = ".sync"
 
 
-def rederive(service: Service, name: str, instrument: Instrument, patience: Patience) -> None:
+def rederive(service: Service, name: str, instrument: Instrument, patience: Patience) -> bool:
     """Once per instrument and lake: a row for every marker whose run the ledger lacks.
+
+    Gives whether the lake has been asked, now or before.
 
     Without it a folder that comes back under a pruned run's name would look new. Runs that are
     still on the disk get their rows from the disk: they are settled, compared with the lake
@@ -32,10 +34,10 @@ def rederive(service: Service, name: str, instrument: Instrument, patience: Pati
     folder is looked at first.
     """
     if KINDS[instrument.kind].growing is not None:
-        return
-    key = f"rederived:{name}:{lake_id(service.config)}:{instrument.destination}"
+        return True
+    key = learned_key(service.config, name, instrument)
     if service.ledger.desk.get(key) is not None:
-        return
+        return True
     added = 0
     try:
         for run_name in _markers(service, instrument):
@@ -51,7 +53,7 @@ def rederive(service: Service, name: str, instrument: Instrument, patience: Pati
             logging.WARNING, "ledger.rederive", f"the lake can't be asked now: {error}",
             instrument=name,
         )  # fmt: skip
-        return
+        return False
     service.ledger.desk.put(key, str(service.wall()))
     if added:
         service.log(
@@ -60,6 +62,7 @@ def rederive(service: Service, name: str, instrument: Instrument, patience: Pati
             f"{added} published runs that are no longer on the disk were learned from the lake",
             instrument=name,
         )
+    return True
 
 
 def _markers(service: Service, instrument: Instrument) -> list[str]:

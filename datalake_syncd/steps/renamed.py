@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 
 from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.ledger import Run
+from datalake_syncd.adapters.ledger.runs import Runs
 from datalake_syncd.core.durations import iso
-from datalake_syncd.core.errors import Stopped, SyncdError
+from datalake_syncd.core.errors import NeedsPerson, Stopped, SyncdError, Transient
 from datalake_syncd.core.kinds.kind import MAX_METADATA_BYTES, TopFolder
 from datalake_syncd.core.model import Assessment, Gate, Status, Step
 from datalake_syncd.core.names import escape
-from datalake_syncd.steps.context import Context
+from datalake_syncd.steps.context import Context, learned_key
 from datalake_syncd.steps.places import own_folder
 from datalake_syncd.steps.service import Service
 
@@ -41,18 +43,60 @@ def judged(context: Context, top: TopFolder, assessment: Assessment) -> Assessme
         runs.remember_fingerprint(run.id, print_)
     if was_sent(run):
         return assessment  # it is under its own name already: that was decided
-    same = f"the same {identity.file} as"
-    other = next(filter(was_sent, _others(runs.with_fingerprint(print_), run)), None)
+    found = _sent_before(runs, run, identity.file, print_, run_id)
+    if found is None:
+        return assessment
+    gate = Gate(RENAMED, False, found, "one name for one run", needs_person=True)
+    return replace(assessment, gates=(*assessment.gates, gate))
+
+
+def was_sent(run: Run) -> bool:
+    """Whether anything of a run may be in the lake under its name."""
+    return (
+        run.done is not Step.SIGHTED or run.settled_at is not None or (run.published_at is not None)
+    )
+
+
+def _sent_before(
+    runs: Runs,
+    run: Run,
+    file: str,
+    print_: str,
+    run_id: str,
+    counts: Callable[[Run], bool] = was_sent,
+) -> str | None:
+    """Under which other name this run was sent, in words; None when it was not."""
+    same = f"the same {file} as"
+    other = next(filter(counts, _others(runs.with_fingerprint(print_), run)), None)
     if other is None:
         # Of what was learned from the lake, or pruned before there were fingerprints, only the
         # id is known, or the name, which was the id unless it was renamed even then.
         same = "the run id of"
-        other = next(filter(was_sent, _others(runs.of_unknown_fingerprint(run_id), run)), None)
-    if other is None:
-        return assessment
-    found = f"{same} {escape(other.key)}, {_state(other)}"
-    gate = Gate(RENAMED, False, found, "one name for one run", needs_person=True)
-    return replace(assessment, gates=(*assessment.gates, gate))
+        other = next(filter(counts, _others(runs.of_unknown_fingerprint(run_id), run)), None)
+    return None if other is None else f"{same} {escape(other.key)}, {_state(other)}"
+
+
+def refuse_second_name(context: Context) -> None:
+    """Right before a run is sent for the first time: once more, now that the lake answers.
+
+    With a ledger that was lost, what the lake has may have been unknown while it settled. Raises
+    ``Transient`` until the lake was asked, ``NeedsPerson`` when it was sent under another name.
+    """
+    run, identity = context.run, context.kind.identity
+    run_id = run.facts.get("run_id")
+    known = identity is None or run.fingerprint is None or run_id is None
+    if identity is None or known or run.published_at is not None or RENAMED in run.accepted:
+        return
+    key = learned_key(context.config, run.instrument, context.instrument)
+    if context.ledger.desk.get(key) is None:
+        raise Transient(
+            "the lake was not asked yet which runs it has",
+            why="it was away at the last scan, and may have this one under another name",
+            next_step="nothing: it is asked at one of the next scans",
+        )
+    found = _sent_before(context.ledger.runs, run, identity.file, str(run.fingerprint), str(run_id))
+    if found is not None:
+        raise NeedsPerson(found, why="one name for one run", next_step=next_step(run), gate=RENAMED)
 
 
 def recognise(context: Context) -> None:
@@ -75,13 +119,6 @@ def recognise(context: Context) -> None:
 def _others(runs: list[Run], run: Run) -> list[Run]:
     # The same name elsewhere is an instrument that was renamed in the configuration.
     return [one for one in runs if one.name != run.name]
-
-
-def was_sent(run: Run) -> bool:
-    """Whether anything of a run may be in the lake under its name."""
-    return (
-        run.done is not Step.SIGHTED or run.settled_at is not None or (run.published_at is not None)
-    )
 
 
 def _state(run: Run) -> str:

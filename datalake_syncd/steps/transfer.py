@@ -28,6 +28,7 @@ from datalake_syncd.steps.listed_content import (
     refuse_other_content,
 )
 from datalake_syncd.steps.progress import Meter
+from datalake_syncd.steps.renamed import refuse_second_name
 from datalake_syncd.steps.send import not_kept, send, wait_for
 
 #: The gate that guards a published run which this ledger knows nothing of.
@@ -37,6 +38,7 @@ OVERWRITE = "overwrite"
 def transfer(context: Context) -> Answer:
     """Bring every file of the manifest that is not there and equal into the lake."""
     total_files, total_bytes = context.run.files, context.run.bytes
+    refuse_second_name(context)
     listing.refresh(context)
     listing.recognise_set_aside_sheet(context)
     recognise_attached_sheet(context)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.e2e.lab import Daemon, Lab, tree_of
 from tests.e2e.runs import expect_published, folder_of, go_on, miseq, row_of, write
+from tests.proxy import Proxy, Request
 
 NEW = "230101_M00001_0077_000000000-BBBBB"
 PRUNE = ["enabled = true", 'keep = "0s"', 'trash = "0s"']
@@ -286,3 +287,35 @@ def test_a_copy_that_is_under_way_is_no_verdict(lab: Lab) -> None:
         verdict(lab, daemon, "run.back")
         assert not daemon.lines("run.blocked")
     assert row_of(lab, run).status == "finished"
+
+
+def test_a_new_name_is_recognised_although_ledger_and_lake_were_away(
+    lab: Lab, proxy: Proxy
+) -> None:
+    """At the first scan nobody can say what the lake has; when it answers, it is asked first."""
+    run = miseq(1)
+    (lab.source() / "keep").mkdir()
+    write(lab, run)
+    lab.once()
+    expect_published(lab, run)
+    before = etags(lab)
+    rename(lab, run.name, NEW)
+    shutil.move(lab.state, lab.root / "lost")
+
+    def away(request: Request) -> None:
+        request.status, request.error = 503, "ServerBusy"
+
+    proxy.rule = away
+    with lab.daemon() as daemon:
+        lab.wait_for(lambda: (row := lab.run(NEW)) is not None and row.done == "settle", 120)
+        assert daemon.lines("ledger.rederive"), "the lake could not be asked"
+        proxy.rule = lambda _request: None
+        lab.wait_for(lambda: lab.the_run(NEW).status == "blocked", 120)
+        row = lab.the_run(NEW)
+        assert f"the run id of miseq/{run.name}" in (row.reason or "")
+        assert f"datalake-syncd release miseq/{NEW}" in (row.next_step or "")
+        assert etags(lab) == before, "nothing is sent before a person decides"
+        lab.call("release", NEW)
+        lab.wait_published(NEW)
+    lab.expect_in_lake(run.files(), f"miseq-out/{NEW}")
+    assert etags(lab).items() >= before.items()
