@@ -160,7 +160,8 @@ class Gate:
     ``needs_person`` marks a gate that no waiting can open. ``may_lapse`` marks one that is no
     longer waited for after the instrument's ``flag_grace``. ``unreadable`` marks one that a file
     keeps shut which may still be being written: not for longer than minutes. ``warns`` marks one
-    whose text is told as a warning, once.
+    whose text is told as a warning, once. ``part`` marks that of one part of a run (a cell) that
+    may never end: a person who lets the run go on without it has said so for good.
     """
 
     name: str
@@ -171,6 +172,7 @@ class Gate:
     may_lapse: bool = False
     unreadable: bool = False
     warns: bool = False
+    part: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,11 +79,15 @@ def _figures(context: Context, files: int, published_at: float) -> dict[str, Any
 
 
 def _shut_again(run: Run) -> dict[str, Any]:
-    """What a person let pass counts for this generation alone; only a name stands for good."""
+    """What a person let pass counts for this generation alone.
+
+    A name stands for good, and so does a part that is given up, as long as it is not there.
+    """
     opened = [name for name in run.accepted if name != RENAMED]
     if not opened:
         return {}
-    kept = [name for name in run.accepted if name == RENAMED]
+    lasting = {RENAMED, *(gate["name"] for gate in run.gates if gate.get("part"))}
+    kept = [name for name in run.accepted if name in lasting]
     return {"accepted": kept, "observed": {**run.observed, RELEASED: opened}}
 
 

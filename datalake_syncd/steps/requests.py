@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datalake_syncd.adapters.failpoints import FailPoint, reach
 from datalake_syncd.adapters.ledger import Request, Run
 from datalake_syncd.adapters.tree import trash
-from datalake_syncd.core.durations import iso
+from datalake_syncd.core.durations import format_duration, iso
 from datalake_syncd.core.errors import SyncdError, UsageError
 from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.model import Status, Step
@@ -91,7 +91,11 @@ def release(service: Service, run: Run, _argument: str | None) -> str:
         return f"{run.key} is no longer held"
     silent = is_silent(run)
     if run.status is not Status.BLOCKED and not silent:
-        raise _refuse(run, f"is neither held nor blocked ({run.status})", "see: datalake-syncd why")
+        step = "see: datalake-syncd why"
+        if run.done is Step.SIGHTED and run.status is Status.WAITING:
+            limit = format_duration(service.config.daemon.stale_after)
+            step += f"; it can be released when nothing was written to it for {limit} (run.stale)"
+        raise _refuse(run, f"is neither held nor blocked ({run.status})", step)
     if (run.reason or "").startswith(RETURNED):
         return _release_returned(service, run)
     failing = [

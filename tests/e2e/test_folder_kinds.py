@@ -118,12 +118,12 @@ def test_runs_of_nanopore_and_pacbio_go_when_all_their_parts_are_through(lab: La
             expect_published(lab, "nanopore", name)
         for name in (revio.name, sequel.name):
             expect_published(lab, "pacbio", name)
-        why = f"final summaries: not there for sample_2/{SECOND.folder}, needed"
+        why = f"final summary of sample_2/{SECOND.folder}: not there, needed"
         wait_row(lab, "nanopore", half.name, "waiting", why)
-        pooled = f"not there for run {SECOND.run_id} of sample_1,"
+        pooled = f"final summary of run {SECOND.run_id} of sample_1:"
         wait_row(lab, "nanopore", half_pool.name, "waiting", pooled)
         wait_row(lab, "nanopore", begun.name, "waiting", f"sample_1/{FIRST.folder}")
-        wait_row(lab, "pacbio", late.name, "waiting", "not transferred yet: 1_B01 of 2 cells")
+        wait_row(lab, "pacbio", late.name, "waiting", "SMRT cell 1_B01: not transferred")
         blocked = wait_row(lab, "pacbio", lossy.name, "blocked", "listed files: 1 of 14", lost)
         assert blocked.next_step
         for name in (half.name, half_pool.name, begun.name):
@@ -187,12 +187,12 @@ def test_lists_and_names_from_which_something_is_lost_never_pass_for_whole(lab: 
         expect_published(lab, "pacbio", empty.name)
         expect_published(lab, "sums", "old mac")
         expect_published(lab, "sums", "both")
-        wait_row(lab, "pacbio", sequel.name, "waiting", "not transferred yet: 1_B01 of 2 cells")
+        wait_row(lab, "pacbio", sequel.name, "waiting", "SMRT cell 1_B01: not transferred")
         told = f"{headless.done('1_A01')}: line 1: no line 'nfiles: N', 7 listed"
         wait_row(lab, "pacbio", headless.name, "blocked", told, "2 of 7 are not there")
         for run in (fewer, mended):
             wait_row(lab, "pacbio", run.name, "blocked", "line 1: 7 files announced, 6 listed")
-        wait_row(lab, "nanopore", "pool", "waiting", f"not there for run {SECOND.run_id} of")
+        wait_row(lab, "nanopore", "pool", "waiting", f"final summary of run {SECOND.run_id} of")
         for run in (sequel, headless, fewer, mended):
             expect_no_marker(lab, "pacbio", run.name)
         expect_no_marker(lab, "nanopore", "pool")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from datalake_syncd.adapters.ledger import Run
-from demo.providers import Delivery, NanoporeRun, Protocol
+from demo.providers import Delivery, NanoporeRun, PacBioRun, Protocol
 from tests.e2e.lab import Lab
 from tests.servers import Azurite
 
@@ -115,17 +115,58 @@ def test_a_second_flow_cell_is_waited_for_although_the_first_was_released(lab: L
         lab.wait_for(lambda: daemon.lines("run.stale"), 30)
         lab.call("release", "nanopore/exp")
         row = published(lab, "exp", "nanopore", 1, "unknown")
-        assert row.accepted == ()
+        given_up = f"final summary of {run.place(FIRST).rstrip('/')}"
+        assert row.accepted == (given_up,), "as long as it is not there"
         # The first one is mended by hand, the second one begins.
         summary = run.place(FIRST) + FIRST.summary
         (folder / summary).write_bytes(run.files()[summary])
         more = NanoporeRun("exp", listed=False, protocols=(SECOND,))
         more.write_all(lab.source("nanopore"), without=[more.place(SECOND) + SECOND.summary])
         lab.wait_for(
-            lambda: "not there for sample_2" in (lab.the_run("exp", "nanopore").reason or ""), 30
+            lambda: "final summary of sample_2" in (lab.the_run("exp", "nanopore").reason or ""), 30
         )
         time.sleep(1.5)
         assert b"generation: 1\n" in lab.read("nanopore-out/exp.sync")
         summary = more.place(SECOND) + SECOND.summary
         (folder / summary).write_bytes(more.files()[summary])
-        published(lab, "exp", "nanopore", 2, "good")
+        assert published(lab, "exp", "nanopore", 2, "good").accepted == ()
+
+
+def test_a_cell_that_never_ends_is_given_up_and_the_others_are_not(lab: Lab) -> None:
+    """Of a PacBio run whose cells finish days apart; the one that broke stays as it is."""
+    lab.kinds["pacbio"] = "pacbio"
+    lab.__post_init__()
+    lab.configure(daemon=['scan_interval = "0.3s"', 'stale_after = "3s"'])
+    run = PacBioRun("r84047_20230404_164149", cells=("1_A01", "1_B01", "1_C01"))
+    done = {cell: run.done(cell) for cell in ("1_B01", "1_C01")}
+    late = [path for path in run.files() if path.startswith("1_C01/")]
+    folder = run.write_all(lab.source("pacbio"), without=[done["1_B01"], *late])
+    key = f"pacbio/{run.name}"
+
+    def put(*paths: str) -> None:
+        for path in paths:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(run.files()[path])
+
+    with lab.daemon(SYNCD_LOOK_AGAIN="1") as daemon:
+        lab.wait_for(lambda: lab.run(run.name, "pacbio") is not None)
+        early = lab.call("release", key, expect=1)
+        assert "it can be released when nothing was written to it for 3 s" in early.stderr
+        lab.wait_for(lambda: daemon.lines("run.stale"), 30)
+        assert "SMRT cell 1_B01: not transferred yet" in daemon.lines("run.stale")[0]["message"]
+        lab.call("release", key)
+        published(lab, run.name, "pacbio", 1, "unknown")
+        # Another cell begins: it is waited for, nobody gave that one up.
+        put(*(path for path in late if path != done["1_C01"]))
+        lab.wait_for(
+            lambda: "SMRT cell 1_C01" in (lab.the_run(run.name, "pacbio").reason or ""), 30
+        )
+        assert "1_B01" not in (lab.the_run(run.name, "pacbio").reason or "")
+        assert b"generation: 1\n" in lab.read(f"pacbio-out/{run.name}.sync")
+        # It ends: it goes at once, though the other one is still missing.
+        put(done["1_C01"])
+        published(lab, run.name, "pacbio", 2, "unknown")
+        # The one that was given up ends after all: now nothing is missing.
+        put(done["1_B01"])
+        row = published(lab, run.name, "pacbio", 3, "good")
+        assert row.accepted == ()

@@ -77,7 +77,7 @@ def assess(top: TopFolder) -> Assessment:
     sheets, reports and tables say which runs there are. The configuration's flags replace this
     rule.
     """
-    gates = tuple(flag_gates(top)) or (_summaries_gate(top),)
+    gates = tuple(flag_gates(top)) or _summary_gates(top)
     complete = all(gate.passed for gate in gates)
     facts = _facts(top.metadata)
     return Assessment(gates, Outcome.GOOD if complete else Outcome.UNKNOWN, facts)
@@ -150,7 +150,8 @@ def _is_of_a_run(name: str) -> bool:
     return _SUMMARY.fullmatch(name) is not None or _SHEET.fullmatch(name) is not None
 
 
-def _summaries_gate(top: TopFolder) -> Gate:
+def _summary_gates(top: TopFolder) -> tuple[Gate, ...]:
+    """One gate for each run without its summary; a person may give up one and not the others."""
     folders = summaries = 0
     missing: list[str] = []
     for path, names in _run_folders(top):
@@ -163,15 +164,19 @@ def _summaries_gate(top: TopFolder) -> Gate:
             missing += [f"run {one} of {shown}" for one in sorted(_begun(names, there) - told)]
         else:
             missing.append(shown)
+    needed = "a final_summary_*.txt of every MinKNOW run in the folder"
+    if 0 < len(missing) <= _MAX_NAMED:
+        return tuple(
+            Gate(f"final summary of {one}", False, "not there", needed, part=True)
+            for one in missing
+        )
+    found = f"{summaries} in {folders} run folder{'' if folders == 1 else 's'}"
     if not folders:
         found = "no folder of a MinKNOW run"
     elif missing:
-        more = f" and {len(missing) - _MAX_NAMED} more" if len(missing) > _MAX_NAMED else ""
-        found = f"not there for {', '.join(missing[:_MAX_NAMED])}{more}"
-    else:
-        found = f"{summaries} in {folders} run folder{'' if folders == 1 else 's'}"
-    needed = "a final_summary_*.txt of every MinKNOW run in the folder"
-    return Gate("final summaries", bool(folders) and not missing, found, needed)
+        more = len(missing) - _MAX_NAMED
+        found = f"not there for {', '.join(missing[:_MAX_NAMED])} and {more} more"
+    return (Gate("final summaries", bool(folders) and not missing, found, needed),)
 
 
 def _begun(names: Iterable[str], summaries: Iterable[str]) -> set[str]:

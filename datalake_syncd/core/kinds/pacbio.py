@@ -40,7 +40,7 @@ def assess(top: TopFolder) -> Assessment:
     Cells finish days apart, and a Revio makes the folders of all planned cells at the start: a
     run is carried when the last one is through. The configuration's flags replace this rule.
     """
-    gates = tuple(flag_gates(top)) or (_cells_gate(top),)
+    gates = tuple(flag_gates(top)) or _cell_gates(top)
     complete = all(gate.passed for gate in gates)
     return Assessment(gates, Outcome.GOOD if complete else Outcome.UNKNOWN, _facts(top.run_name))
 
@@ -95,23 +95,23 @@ def _is_place_of_lists(folder: str) -> bool:
     return _CELL.fullmatch(cell) is not None and rest.lower() in ("", "metadata")
 
 
-def _cells_gate(top: TopFolder) -> Gate:
+def _cell_gates(top: TopFolder) -> tuple[Gate, ...]:
+    """One gate for each cell that is not through; a person may give up one and not the others."""
     cells = [name for name in top.names if name in top.below and _CELL.fullmatch(name)]
     done = {path.partition("/")[0] for path in transfer_lists(top)}
+    needed = f"a {DONE} of every cell that has a folder"
     missing = []
     for cell in cells:
         if cell not in done:
-            inside = top.below[cell]
-            untouched = all(name.lower().startswith(_TRANSFER_TEST) for name in inside)
-            missing.append(f"{cell} (not begun)" if untouched else cell)
-    if not cells:
-        found = "no folder of a SMRT cell, such as 1_A01"
-    elif missing:
-        found = f"not transferred yet: {', '.join(missing)} of {len(cells)} cells"
-    else:
+            untouched = all(name.lower().startswith(_TRANSFER_TEST) for name in top.below[cell])
+            found = f"not {'begun' if untouched else 'transferred yet'}, of {len(cells)} cells"
+            missing.append(Gate(f"SMRT cell {cell}", False, found, needed, part=True))
+    if missing:
+        return tuple(missing)
+    found = "no folder of a SMRT cell, such as 1_A01"
+    if cells:
         found = f"all {len(cells)} cells are transferred"
-    passed = bool(cells) and not missing
-    return Gate("SMRT cells", passed, found, f"a {DONE} of every cell that has a folder")
+    return (Gate("SMRT cells", bool(cells), found, needed),)
 
 
 def _facts(run_name: str) -> RunFacts:

@@ -83,13 +83,13 @@ def test_a_run_may_lie_at_any_of_three_depths(place: str) -> None:
     waits = assess(*reads, f"{place}report_PAS86456_20231205_1618_72d9fceb.html")
     assert not waits.complete
     assert waits.outcome is Outcome.UNKNOWN
-    assert waits.gates[0].found == f"not there for {place.rstrip('/') or 'experiment'}"
+    assert waits.gates[0].name == f"final summary of {place.rstrip('/') or 'experiment'}"
 
 
 @pytest.mark.parametrize("reads", sorted(nanopore._READS))
 def test_a_run_folder_is_known_by_what_is_in_it(reads: str) -> None:
     renamed = assess(f"s/renamed by hand/{reads.upper()}/x", f"t/{A}/{FINAL_A}")
-    assert renamed.gates[0].found == "not there for s/renamed by hand"
+    assert renamed.gates[0].name == "final summary of s/renamed by hand"
 
 
 @pytest.mark.parametrize("reads", ["fast5", "FASTQ", "bam", "pod5", "fast5_pass", "bam_fail"])
@@ -106,15 +106,15 @@ def test_a_folder_that_anybody_may_make_is_no_sign_of_a_run(reads: str) -> None:
 
 
 def test_a_run_folder_is_known_by_its_name() -> None:
-    assert assess(f"s/{A}/x.txt").gates[0].found == f"not there for s/{A}"
-    assert assess("x.txt", run=A).gates[0].found == f"not there for {A}"
+    assert assess(f"s/{A}/x.txt").gates[0].name == f"final summary of s/{A}"
+    assert assess("x.txt", run=A).gates[0].name == f"final summary of {A}"
 
 
 def test_one_run_of_several_that_lacks_its_summary_is_named() -> None:
     whole = [f"sample_1/{A}/pod5/a.pod5", f"sample_1/{A}/{FINAL_A}", f"sample_2/{B}/pod5/b.pod5"]
     found = assess(*whole)
     assert not found.complete
-    assert found.gates[0].found == f"not there for sample_2/{B}"
+    assert found.gates[0].name == f"final summary of sample_2/{B}"
     both = assess(*whole, f"sample_2/{B}/{FINAL_B}")
     assert both.complete
     assert both.gates[0].found == "2 in 2 run folders"
@@ -124,7 +124,7 @@ def test_pooled_runs_are_told_apart_by_their_sample_sheets() -> None:
     pooled = [f"s/{name}" for name in ("pod5/a.pod5", SHEET_A, SHEET_B, FINAL_A)]
     found = assess(*pooled)
     assert not found.complete
-    assert found.gates[0].found == "not there for run 595b5663 of s"
+    assert found.gates[0].name == "final summary of run 595b5663 of s"
     assert assess(*pooled, f"s/{FINAL_B}").complete
     # The summary of another run of the same flow cell does not count for this one.
     other = "final_summary_PAS97781_00000000_595b566.txt"
@@ -154,7 +154,7 @@ def test_a_pooled_run_is_told_by_any_file_that_minknow_names_after_it(name: str)
     pooled = [f"s/{one}" for one in ("pod5/a.pod5", SHEET_A, FINAL_A, name)]
     found = assess(*pooled)
     assert not found.complete
-    assert found.gates[0].found == "not there for run 595b5663 of s"
+    assert found.gates[0].name == "final summary of run 595b5663 of s"
     assert assess(*pooled, f"s/{FINAL_B}").complete
 
 
@@ -182,9 +182,9 @@ def test_the_files_of_2020_to_2022_have_one_id_of_the_run_or_of_its_acquisition(
     assert NANOPORE.assess(top_of(files)).complete
     pooled = {**files, "s/throughput_PAI08256_595b5663.csv": b""}
     found = NANOPORE.assess(top_of(pooled))
-    assert found.gates[0].found == "not there for run 595b5663 of s"
+    assert found.gates[0].name == "final summary of run 595b5663 of s"
     del files["s/final_summary_PAI08255_02964990.txt"]
-    assert NANOPORE.assess(top_of(files)).gates[0].found == "not there for s"
+    assert NANOPORE.assess(top_of(files)).gates[0].name == "final summary of s"
 
 
 def test_several_summaries_in_a_pooled_folder_are_fine() -> None:
@@ -406,7 +406,7 @@ def test_real_run_folders_are_judged(instrument_files: Path) -> None:
     assert len(of_the_run) == 9
     for name in of_the_run:
         pooled = assess(f"s/{FINAL_A}", "s/fastq_pass/a.fastq", f"s/{name}")
-        assert pooled.gates[0].found == "not there for run 43578c8f of s"
+        assert pooled.gates[0].name == "final summary of run 43578c8f of s"
     begun = [line.split("/DN467851H_Multiplex_Pool_1/")[1] for line in gridion if "Pool_1/" in line]
     assert not NANOPORE.assess(top_of(begun)).complete
 

@@ -83,8 +83,11 @@ def test_every_cell_must_be_transferred() -> None:
     one = assess("1_A01/m1.transferdone", "1_B01/m2.bam", "1_C01/Transfer_Test_230214_022138.txt")
     assert not one.complete
     assert one.outcome is Outcome.UNKNOWN
-    assert one.gates[0].found == "not transferred yet: 1_B01, 1_C01 (not begun) of 3 cells"
-    assert not one.gates[0].needs_person
+    assert [(gate.name, gate.found) for gate in one.gates] == [
+        ("SMRT cell 1_B01", "not transferred yet, of 3 cells"),
+        ("SMRT cell 1_C01", "not begun, of 3 cells"),
+    ]
+    assert all(gate.part and not gate.needs_person for gate in one.gates)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +104,7 @@ def test_every_cell_must_be_transferred() -> None:
 def test_a_word_in_another_place_is_not_this_cells_word(path: str) -> None:
     found = assess("1_A01/m1.bam", path)
     assert not found.complete
-    assert "1_A01" in found.gates[0].found
+    assert found.gates[0].name == "SMRT cell 1_A01"
 
 
 def test_a_run_without_cells_waits() -> None:
