@@ -110,3 +110,29 @@ def destinations(instruments: Mapping[str, Values], kinds: Mapping[str, Kind]) -
                 "their runs can have the same name, and would meet in the lake",
             )
         first.setdefault(destination, name)
+    yield from _nested(instruments, kinds)
+
+
+def _nested(instruments: Mapping[str, Values], kinds: Mapping[str, Kind]) -> Iterator[Fault]:
+    """A prefix inside another, where a run of the outer one could be called like the inner."""
+    for name, instrument in instruments.items():
+        inner = instrument.get("destination")
+        for other_name, other in instruments.items():
+            outer, kind = other.get("destination"), kinds.get(other.get("kind", ""))
+            if inner is None or outer is None or kind is None:
+                continue
+            above = f"{outer}/" if outer else ""
+            if inner == outer or not inner.startswith(above):
+                continue
+            folder = inner.removeprefix(above).partition("/")[0]
+            # What a growing data set is called in the lake is made of its name: any may fit.
+            if kind.growing is None and not kind.is_run(folder):
+                continue
+            yield Fault(
+                ("instruments", name, "destination"),
+                f'found "{escape(inner)}", which lies inside that of {other_name} '
+                f'("{escape(outer)}")',
+                "prefixes apart from each other",
+                f'a run of {other_name} that is called "{escape(folder)}" would meet its runs in '
+                "the lake",
+            )

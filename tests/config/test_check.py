@@ -194,6 +194,33 @@ def test_others_may_not_share_a_prefix() -> None:
     assert [fault.key for fault in caught.value.faults] == ["instruments.second.destination"]
 
 
+@pytest.mark.parametrize(
+    ("outer", "inner", "kind", "refused"),
+    [
+        ("out", "out/a", "folder", True),
+        ("out", "out/a/b", "folder", True),
+        ("out", "out/a", "metabolomics", True),
+        ("out", "output", "folder", False),
+        ("out", "out/a", "miseq", False),
+        ("out", "out/180612_M00001_0001_000000000-AAAAA", "miseq", True),
+        ("out", "out/nosync", "folder", False),
+    ],
+)
+def test_a_prefix_inside_another_must_not_be_a_run_of_it(
+    outer: str, inner: str, kind: str, refused: bool, faults_of: Faults, load_good: Load
+) -> None:
+    """Two runs that met in one blob were both called proven."""
+    text = GOOD.replace('"NextSeqOutput"', f'"{inner}"') + SECOND.replace(
+        '"MiSeqOutput"', f'"{outer}"'
+    ).replace('kind = "miseq"', f'kind = "{kind}"')
+    if not refused:
+        assert load_good(text=text)
+        return
+    (fault,) = faults_of(text=text)
+    assert fault.key == "instruments.nextseq.destination"
+    assert "lies inside that of second" in str(fault)
+
+
 def test_pruning_needs_more_than_a_claim(faults_of: Faults) -> None:
     (fault,) = faults_of(
         ("[lake]", '[lake]\nproof = "claimed"'),
