@@ -38,7 +38,7 @@ from datalake_syncd.steps.stale import StaleWatch
 
 _SOONEST = 0.2
 #: The lake is asked what it holds once; when it can't be reached, again after so long (seconds).
-_LEARN_AGAIN = 60.0
+_LEARN_AGAIN = 20.0
 
 
 class Watcher:
@@ -51,8 +51,7 @@ class Watcher:
         self._patience = Patience(name, PATIENCE, service.pulse.beat, service.stopping.is_set)
         self._sheets = SheetWatch(service, name)
         self._learn_at = 0.0
-        self._unreadable: set[str] = set()
-        self._odd: set[str] = set()
+        self._unreadable, self._odd = set[str](), set[str]()
         self._again = LookAgain(service)
         self._growth = GrowthWatch(service)
         self._returns = ReturnWatch(service)
@@ -149,6 +148,7 @@ class Watcher:
         self._tell_odd_names(seen.names)
         self._learn_from_lake()
         self._look_into_trash(runs)
+        self._growth.look_around(self._name, self._patience)
         self._again.begin_scan()
         next_look: float | None = None
         present = {name for name, _ in found}

@@ -15,11 +15,11 @@ from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.adapters.ledger.runs import Runs
 from datalake_syncd.core.durations import iso
-from datalake_syncd.core.errors import NeedsPerson, Stopped, SyncdError, Transient
+from datalake_syncd.core.errors import NeedsPerson, Stopped, SyncdError
 from datalake_syncd.core.kinds.kind import MAX_METADATA_BYTES, TopFolder
 from datalake_syncd.core.model import Assessment, Gate, Status, Step
 from datalake_syncd.core.names import escape
-from datalake_syncd.steps.context import Context, learned_key
+from datalake_syncd.steps.context import Context, Wait, learned_key
 from datalake_syncd.steps.places import own_folder
 from datalake_syncd.steps.service import Service
 
@@ -76,27 +76,24 @@ def _sent_before(
     return None if other is None else f"{same} {escape(other.key)}, {_state(other)}"
 
 
-def refuse_second_name(context: Context) -> None:
+def refuse_second_name(context: Context) -> Wait | None:
     """Right before a run is sent for the first time: once more, now that the lake answers.
 
-    With a ledger that was lost, what the lake has may have been unknown while it settled. Raises
-    ``Transient`` until the lake was asked, ``NeedsPerson`` when it was sent under another name.
+    With a ledger that was lost, what the lake has may have been unknown while it settled. Gives
+    a wait until the lake was asked; raises ``NeedsPerson`` when it was sent under another name.
     """
     run, identity = context.run, context.kind.identity
     run_id = run.facts.get("run_id")
     known = identity is None or run.fingerprint is None or run_id is None
     if identity is None or known or run.published_at is not None or RENAMED in run.accepted:
-        return
+        return None
     key = learned_key(context.config, run.instrument, context.instrument)
     if context.ledger.desk.get(key) is None:
-        raise Transient(
-            "the lake was not asked yet which runs it has",
-            why="it was away at the last scan, and may have this one under another name",
-            next_step="nothing: it is asked at one of the next scans",
-        )
+        return Wait("the lake is first asked which runs it has: it was away at the last scan", 2.0)
     found = _sent_before(context.ledger.runs, run, identity.file, str(run.fingerprint), str(run_id))
     if found is not None:
         raise NeedsPerson(found, why="one name for one run", next_step=next_step(run), gate=RENAMED)
+    return None
 
 
 def recognise(context: Context) -> None:

@@ -25,6 +25,7 @@ from datalake_syncd.core.errors import (
 from datalake_syncd.core.model import FileEntry, FileStat, ManifestFile, Status
 from datalake_syncd.core.names import escape
 from datalake_syncd.steps.context import Context
+from datalake_syncd.steps.growing.slices import ScanBudget, Slices
 from datalake_syncd.steps.look_again import EVERY
 from datalake_syncd.steps.pruning.emptying import gone_from_lake
 from datalake_syncd.steps.service import Service
@@ -33,8 +34,6 @@ from datalake_syncd.steps.whole_look import whole_look
 
 #: Where a run's row keeps the look that was judged, and the verdict.
 KEPT = "returned"
-#: One visit hashes for so long (seconds); terabytes must not keep the instrument's scan.
-_SLICE = 20.0
 _SOON = 0.2
 _BATCH = 1000
 #: When disk or lake gave no answer, again after so long (seconds).
@@ -51,11 +50,16 @@ class ReturnWatch:
         self._listed: dict[int, str] = {}
         self._missing: dict[int, int] = {}
         self._told: set[int] = set()
+        self._slices: dict[int, Slices] = {}
+        self._budget = ScanBudget()
 
     def visit(self, run: Run, patience: Patience) -> float | None:
         """Look if it is time to; gives the seconds until it wants to go on, None for the usual."""
+        self._budget.visit(run.id)
         if run.pruned_at is None or run.status is Status.RUNNING or not self._is_due(run):
             return None
+        if self._budget.spent:
+            return _SOON  # another one that came back used this scan up
         context = self._service.context(run)
         try:
             patience.call(lambda _tick: check(self._service, context.instrument, run))
@@ -136,24 +140,44 @@ class ReturnWatch:
             self._missing[run.id] = sum(missing for _, missing in found)
             if found:
                 return f"{_OTHER}: {found[0][0]}"
-        until = time.monotonic() + _SLICE
-        for path, row, local, md5 in files.look_against_manifest(run.id):
-            if md5 is None and local is not None:
-                if time.monotonic() > until:
-                    return None
-                md5, _ = tree.hash_file(
-                    context.folder,
-                    path,
-                    local,
-                    on_bytes=lambda _count: tick(),
-                    should_stop=context.should_stop,
-                )
-                files.add_seen(run.id, [(FileEntry(path, local), md5)])
-            if row is None or md5 != row.md5:
-                return f"{_OTHER}: {escape(path)}"
+        with self._budget.spending() as until:
+            other = self._hash(context, until, tick)
+        if other != "":
+            return other
         if whole_look(context, tick).digest != digest:
             raise SourceChanged("the folder changed while it was compared")
         return ""
+
+    def _hash(self, context: Context, until: float, tick: Callable[[], None]) -> str | None:
+        """What has other bytes, "" when nothing has; None when ``until`` came first."""
+        run, files = context.run, context.ledger.files
+        slices = self._slices.setdefault(run.id, Slices())
+        read: list[tuple[FileEntry, str | None]] = []
+        try:
+            for path, row, local, md5 in files.look_against_manifest(run.id):
+                if md5 is None and local is not None:
+                    if time.monotonic() > until:
+                        return None
+                    md5 = slices.md5(
+                        context.folder,
+                        path,
+                        local,
+                        until=until,
+                        tick=tick,
+                        should_stop=context.should_stop,
+                    )
+                    if md5 is None:
+                        return None
+                    read.append((FileEntry(path, local), md5))
+                    if len(read) >= _BATCH:
+                        files.add_seen(run.id, read)
+                        read = []
+                if row is None or md5 != row.md5:
+                    return f"{_OTHER}: {escape(path)}"
+            return ""
+        finally:
+            tick()  # a look that was given up must not write into the next one's rows
+            files.add_seen(run.id, read)  # what was read is not read again, whatever ended it
 
     def _lost(self, context: Context) -> str:
         """What the lake no longer holds of the same content; "" when it holds all of it."""
@@ -175,6 +199,7 @@ class ReturnWatch:
         """Tell the verdict once for each content; a folder that is judged is looked at seldom."""
         self._wait(run, EVERY)
         self._listed.pop(run.id, None)
+        self._slices.pop(run.id, None)
         self._told.discard(run.id)
         missing = self._missing.pop(run.id, 0)
         if differs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import threading
@@ -67,11 +68,13 @@ def bring_into_force(config: Config, beat: Callable[[], None] = lambda: None) ->
 
 
 class WallClock:
-    """Notices when the wall clock jumps against the monotonic one."""
+    """Notices when the wall clock jumps against the monotonic one, also from process to process."""
 
     def __init__(self, wall: Callable[[], float], monotonic: Callable[[], float]) -> None:
         self._wall = wall
         self._monotonic = monotonic
+        # Between two processes the machine may have slept. The clock of a test stands for both.
+        self._since_boot = _since_boot if monotonic is time.monotonic else monotonic
         self._offset = wall() - monotonic()
         self._jumped_at: float | None = None
 
@@ -83,6 +86,51 @@ class WallClock:
             self._jumped_at = now
         self._offset = offset
         return self._jumped_at is not None and now - self._jumped_at < _JUMP_MATTERS
+
+    def reading(self) -> str:
+        """What the next process needs to see whether the clock was set in between."""
+        since_boot = self._since_boot()
+        ago = None if self._jumped_at is None else self._monotonic() - self._jumped_at
+        return json.dumps(
+            {
+                "boot": _boot_id(),
+                "since_boot": since_boot,
+                "wall": self._wall(),
+                "jumped": None if ago is None else since_boot - ago,
+            }
+        )
+
+    def compare(self, reading: str | None) -> float:
+        """By how many seconds the clock was set since another process took the reading.
+
+        0.0 when that was not over five minutes, or the machine was started in between: then
+        nothing here can tell. Otherwise it counts as a jump; so does one that the other process
+        noticed within the last hour.
+        """
+        before = json.loads(reading or "{}")
+        since_boot = self._since_boot()
+        boot = _boot_id()
+        if not before or not boot or before["boot"] != boot or before["since_boot"] > since_boot:
+            return 0.0
+        if before["jumped"] is not None:
+            self._jumped_at = self._monotonic() - (since_boot - before["jumped"])
+        moved = (self._wall() - before["wall"]) - (since_boot - before["since_boot"])
+        if abs(moved) <= _JUMP:
+            return 0.0
+        self._jumped_at = self._monotonic()
+        return float(moved)
+
+
+def _since_boot() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _boot_id() -> str:
+    """Another one after each start of the machine; empty where the kernel tells none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 class Service:

@@ -9,6 +9,7 @@ from datalake_syncd import __version__
 from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.azcopy import end_orphans, inspect, leftovers
 from datalake_syncd.adapters.ledger import Run
+from datalake_syncd.core.durations import format_duration
 from datalake_syncd.core.errors import SyncdError
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.steps import sighting
@@ -16,6 +17,9 @@ from datalake_syncd.steps.growing.prune import put_back_unfinished
 from datalake_syncd.steps.notes import CONFIG_REFUSED, UPLOADS_PAUSED
 from datalake_syncd.steps.pruning.emptying import READ_ONLY
 from datalake_syncd.steps.service import Service
+
+#: In the ledger: what the clocks of the last process said at its start.
+_CLOCK = "clock"
 
 
 def prepare(service: Service) -> None:
@@ -35,6 +39,7 @@ def prepare(service: Service) -> None:
     if not any(map(_waits_for_lake, service.ledger.runs.all())):
         service.ledger.desk.put(UPLOADS_PAUSED, None)
     set_instruments(service)
+    _compare_clock(service)
     put_back_unfinished(service)
     wake_prunable(service)
     _say_azcopy(service)
@@ -45,6 +50,28 @@ def prepare(service: Service) -> None:
         f"{given_back} runs go on where they were",
         pid=os.getpid(),
     )
+
+
+def _compare_clock(service: Service) -> None:
+    """A clock that was set between two processes counts as one that jumped in this one.
+
+    What was counted on it begins anew here and now: a source that is away for the hour in which
+    a jump matters would be judged by the old times after it.
+    """
+    desk = service.ledger.desk
+    moved = service.clock.compare(desk.get(_CLOCK))
+    if moved:
+        service.ledger.growth.begin_anew(service.wall())
+        ahead = "forward" if moved > 0 else "back"
+        service.log(
+            logging.WARNING,
+            "clock.jumped",
+            f"the wall clock was set {ahead} by {format_duration(abs(moved))} since the last "
+            "start: nothing is pruned for an hour, and the ages of files in growing data sets "
+            "count from now",
+            next_step="timedatectl set-ntp true; datalake-syncd doctor compares it with the lake's",
+        )
+    desk.put(_CLOCK, service.clock.reading())
 
 
 def _waits_for_lake(run: Run) -> bool:

@@ -38,8 +38,10 @@ OVERWRITE = "overwrite"
 def transfer(context: Context) -> Answer:
     """Bring every file of the manifest that is not there and equal into the lake."""
     total_files, total_bytes = context.run.files, context.run.bytes
-    refuse_second_name(context)
-    listing.refresh(context)
+    listing.refresh(context)  # first, for it says why when the lake can't be reached
+    unknown = refuse_second_name(context)
+    if unknown is not None:
+        return unknown
     listing.recognise_set_aside_sheet(context)
     recognise_attached_sheet(context)
     columns: dict[str, Any] = {"lake": lake_id(context.config)}

@@ -138,7 +138,11 @@ def test_a7_a_crash_while_a_person_brings_files_back_loses_none_of_them(
     assert done.returncode == -9, f"{point} was never reached\n{done.stdout[-3000:]}"
     assert_law(lab, project)
     # What they asked for is still open. Once it is done, no new batch goes for `keep`.
-    lab.configure(instruments__prot__prune=["enabled = true", 'keep = "14d"', 'trash = "3d"'])
+    # Nor is any file still for long enough: what is brought back is known without a look.
+    lab.configure(
+        instruments__prot=['quiet = "1h"'],
+        instruments__prot__prune=["enabled = true", 'keep = "14d"', 'trash = "3d"'],
+    )
     lab.once()
     assert_law(lab, project)
     assert tree_of(project) == DATA

@@ -266,7 +266,7 @@ def test_a_project_of_the_old_scripts_is_adopted(lab: Lab, project: Path) -> Non
     assert lab.read(f"{REMOTE}/metadata.xlsx") == b"m"
     assert after[f"{REMOTE}/results.ready"] != before[f"{REMOTE}/results.ready"]
     snapshots = {b.name for b in lab.client.list_blobs(include=["snapshots"]) if b.snapshot}
-    assert f"{REMOTE}/metadata.xlsx" in snapshots
+    assert {f"{REMOTE}/metadata.xlsx", f"{REMOTE}/results.ready"} <= snapshots
 
 
 def test_a_name_that_azcopy_would_misread_blocks(lab: Lab, project: Path) -> None:
@@ -350,3 +350,41 @@ def test_a_unit_that_goes_before_it_was_carried_is_told(lab: Lab, project: Path)
     told = [line for line in lab.once() if line["event"] == "unit.vanished"]
     assert [line["message"].endswith(": a.raw") for line in told] == [True]
     assert not [line for line in lab.once() if line["event"] == "unit.vanished"]
+
+
+def test_a_unit_with_something_that_was_not_carried_stays(lab: Lab, project: Path) -> None:
+    write(project, a__raw=b"first")
+    waters = project / "w.raw"
+    waters.mkdir()
+    write(waters, _FUNCTNS__INF=b"f")
+    (waters / "calibration").symlink_to("/etc/hostname")
+    lab.configure(instruments__prot=['quiet = "1s"', 'special_files = "skip"'])
+    prunable(lab, keep="0s", trash="1h")
+    lab.once()
+    time.sleep(1.2)
+    lines = lab.once()
+    assert {path.name for path in project.iterdir()} == {"w.raw"}
+    (refused,) = [line for line in lines if line["event"] == "prune.refused"]
+    assert "nothing added: found w.raw/calibration (symlink) is there" in refused["message"]
+
+
+def test_a_corrupted_acquisition_is_a_warning_once(lab: Lab, project: Path) -> None:
+    def told() -> list[str]:
+        lines = lab.once()
+        time.sleep(1.2)
+        lines += lab.once()
+        return [
+            line["message"]
+            for line in lines
+            if line["event"] == "run.remark" and line["level"] == "WARNING"
+        ]
+
+    write(project, a_CORRUPTED__raw=b"first")
+    (first,) = told()
+    assert "corrupted, carried all the same: a_CORRUPTED.raw" in first
+    write(project, b__raw=b"fine")
+    assert told() == [], "not again with the next generation"
+    assert lab.the_run(NAME, "prot").generation == 2
+    write(project, c_CORRUPTED__raw=b"another")
+    (second,) = told()
+    assert "c_CORRUPTED.raw" in second

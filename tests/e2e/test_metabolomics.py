@@ -218,3 +218,28 @@ def test_a_pruned_run_stays_what_it_was_and_gets_methods_that_change(metab: Lab)
         )
     assert "S/1/raw/late.mzML" in in_lake(metab)
     assert {"raw/a.raw", "batch.xml"} <= manifest(metab, "S/1")
+
+
+def test_what_lies_beside_the_data_sets_is_told_once(lab: Lab) -> None:
+    lab.kinds = {"met": "metabolomics"}
+    lab.__post_init__()
+    lab.configure(instruments__met=['quiet = "1h"'])
+    source = lab.source("met")
+    for path in (
+        "RawData_S/1/a.raw", "DataProcessingMethod_S/m", "RawData_S/y.raw", "RawData_S/Thumbs.db",
+        "DataProcessingMethod_ALONE/m", "RawData_T/1a/x.raw",
+    ):  # fmt: skip
+        (source / path).parent.mkdir(parents=True, exist_ok=True)
+        (source / path).write_bytes(b"data")
+
+    def told() -> list[str]:
+        return [line["message"] for line in lab.once() if line["event"] == "source.stray"]
+
+    assert told() == [
+        "not carried: DataProcessingMethod_ALONE is there and RawData_ALONE is not",
+        "not carried: RawData_S/y.raw: only folders with a number are runs",
+        "not carried: RawData_T/1a: only folders with a number are runs",
+    ]
+    assert told() == []
+    (source / "RawData_U").symlink_to(source / "RawData_S")
+    assert told() == ["not carried: RawData_U is no folder, or a link to one"]

@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.ledger import Ledger, Run, StaleTransition
+from datalake_syncd.adapters.logs import _EXTRA  # type: ignore[attr-defined]
+from datalake_syncd.adapters.patience import Patience
 from datalake_syncd.adapters.tree import trash, units
 from datalake_syncd.adapters.tree.folders import opened
-from datalake_syncd.core.errors import NeedsPerson, SourceChanged, Stopped, UsageError
+from datalake_syncd.core.errors import (
+    LakeUnavailable,
+    NeedsPerson,
+    SourceChanged,
+    Stopped,
+    UsageError,
+)
 from datalake_syncd.core.kinds.growing import Placed
+from datalake_syncd.core.kinds.massspec.proteomics import ProteomicsLayout
 from datalake_syncd.core.model import FileEntry, FileStat, Status, Step
 from datalake_syncd.core.pruning import PlanItem, PrunePlan
 from datalake_syncd.session import load_config
 from datalake_syncd.steps import requests, sighting, startup
-from datalake_syncd.steps.context import Back
-from datalake_syncd.steps.growing import prune
+from datalake_syncd.steps.context import Back, Wait
+from datalake_syncd.steps.growing import prune, watch
+from datalake_syncd.steps.growing.look import changed_since_settled
+from datalake_syncd.steps.growing.seeing import look_and_count
 from datalake_syncd.steps.pruning import emptying
 from datalake_syncd.steps.record import Recorder
 from datalake_syncd.steps.service import Service
 from datalake_syncd.worker import prune_now
+from tests.e2e.mounts import tmpfs
 
 NAME, BATCH = "prot0001", "prot0001.batch"
 FILES = {"a.raw": b"first", "w.raw/_FUNC001.DAT": b"second"}
@@ -252,10 +267,26 @@ def test_undo_replaces_nothing_and_names_both_places(scene: Scene) -> None:
     assert (scene.in_trash / "a.raw").read_bytes() == b"first"
     now = (scene.run.status, scene.run.not_before, scene.run.reason, scene.run.trash)
     assert now == (Status.WAITING, 7.0, "in the trash", BATCH)
+    assert scene.run.observed == {"freed_at": 4.0}, "a command that failed leaves nothing behind"
     # Nothing is lost by a second try once the place is free.
     (scene.project / "a.raw").rename(scene.project / "new.raw")
     requests.undo(scene.service, scene.run, None)
     assert scene.here().items() >= FILES.items()
+
+
+def test_an_undo_that_fails_halfway_is_gone_on_with(scene: Scene) -> None:
+    scene.moved(freed=True)
+    scene.set(status=Status.WAITING, not_before=7.0, reason="in the trash")
+    (scene.project / "w.raw").mkdir()
+    with pytest.raises(NeedsPerson):
+        requests.undo(scene.service, scene.run, None)
+    assert scene.here() == {"a.raw": b"first"}
+    assert scene.run.observed == {"undone": True}, "what is in the trash still is not emptied"
+    (scene.project / "w.raw").rmdir()
+    prune.put_back_unfinished(scene.service)
+    assert scene.here() == FILES
+    assert (scene.run.trash, scene.run.observed) == (None, {})
+    assert scene.ledger.growth.freed(scene.run.id) == {}
 
 
 def test_a_rename_never_replaces(tmp_path: Path) -> None:
@@ -313,3 +344,245 @@ def test_what_was_not_announced_vanishes_with_an_alarm(scene: Scene, how: str) -
         scene.ledger.settle_growing(run, (), {"status": Status.WAITING}, now=6.0, message="")
     sighting.vanished(scene.service, scene.run)
     assert (scene.run.status, scene.run.reason) == (Status.BLOCKED, sighting.VANISHED)
+
+
+class Killed(BaseException):
+    """What kill -9 leaves: nothing after it runs, no handler of ours sees it."""
+
+
+class Inline:
+    """Patience hands on errors, no deaths: this one has to pass through the caller's thread."""
+
+    stuck = False
+
+    def call(self, work: Callable[[Callable[[], None]], object]) -> object:
+        return work(lambda: None)
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_an_undo_that_dies_is_finished_by_the_start_alone(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    scene.moved(freed=True)
+    renamed: list[int] = []
+
+    def die() -> None:
+        renamed.append(1)
+        if len(renamed) == after:
+            raise Killed
+
+    with monkeypatch.context() as deadly:
+        deadly.setattr(prune, "_renamed", die)
+        deadly.setattr(scene.service, "_new_patience", lambda _name: Inline())
+        with pytest.raises(Killed):
+            prune.undo_units(scene.service, scene.run)
+    assert set(scene.ledger.growth.freed(scene.run.id)) == {"s/a.raw", "s/w.raw/_FUNC001.DAT"}
+    assert "freed_at" not in scene.run.observed, "nobody may empty what a person asked for"
+    startup.prepare(scene.service)
+    assert scene.here() == FILES
+    assert (scene.run.trash, scene.run.observed) == (None, {})
+    assert scene.ledger.growth.freed(scene.run.id) == {}, "without any look at the disk"
+
+
+def test_a_file_that_is_written_to_while_it_is_pruned_comes_back(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The instrument still has it open: what it writes lands in the trash."""
+    open_still = (scene.project / "a.raw").open("ab")
+
+    def write() -> None:
+        open_still.write(b" and more")
+        open_still.flush()
+
+    plan = PrunePlan(tuple(scene.plan()))
+    monkeypatch.setattr(prune, "_renamed", write)
+    answer = prune._move(scene.service.context(scene.set(status=Status.RUNNING)), plan)
+    open_still.close()
+    assert isinstance(answer, Wait)
+    assert "a.raw was written to just then" in answer.reason
+    assert scene.here()["a.raw"].startswith(b"first and more")
+    assert scene.here()["w.raw/_FUNC001.DAT"] == b"second"
+    assert scene.run.trash is None
+    assert scene.ledger.growth.freed(scene.run.id) == {}
+
+
+def test_only_what_has_its_time_of_change_is_in_its_place(scene: Scene) -> None:
+    plan = scene.plan()
+    assert units.in_place(scene.source, NAME, plan) == set(FILES)
+    stat = (scene.project / "a.raw").stat()
+    os.utime(scene.project / "a.raw", ns=(stat.st_atime_ns, stat.st_mtime_ns + 1_000_000_000))
+    (scene.project / "w.raw" / "_FUNC001.DAT").write_bytes(b"of another size")
+    assert units.in_place(scene.source, NAME, plan) == set()
+
+
+def test_nothing_is_moved_to_the_trash_of_another_file_system(scene: Scene) -> None:
+    with tmpfs(scene.project, "1m"):
+        (scene.project / "a.raw").write_bytes(b"first")
+        with pytest.raises(NeedsPerson) as caught:
+            units.move_entries(scene.source, NAME, ["a.raw"], BATCH)
+        assert "a.raw lies on another file system than its trash" in caught.value.what
+        assert (scene.project / "a.raw").read_bytes() == b"first"
+
+
+LAYOUT = ProteomicsLayout()
+
+
+def watched_since(scene: Scene, since: float) -> None:
+    look_and_count(scene.service.context(scene.run), LAYOUT, lambda: None)
+    entries = {path: stat for path, (stat, _) in scene.ledger.growth.watched(scene.run.id).items()}
+    changed = [(FileEntry(path, stat), since) for path, stat in entries.items()]
+    scene.ledger.growth.write_watched(scene.run.id, changed, [])
+
+
+@pytest.mark.parametrize("why", ["it jumped", "it was ahead"])
+def test_ages_that_were_counted_on_a_wrong_clock_begin_anew(scene: Scene, why: str) -> None:
+    watched_since(scene, 1.0 if why == "it jumped" else time.time() + 3600)
+    context = scene.service.context(scene.run)
+    old = look_and_count(replace(context, clock_jumped=False), LAYOUT, lambda: None)
+    assert max(old.ages.values()) > 1_000_000 if why == "it jumped" else True
+    jumped = replace(context, clock_jumped=why == "it jumped")
+    seen = look_and_count(jumped, LAYOUT, lambda: None)
+    assert set(seen.ages) == set(FILES)
+    assert all(0.0 <= age < 60.0 for age in seen.ages.values())
+    kept = scene.ledger.growth.watched(scene.run.id)
+    assert all(abs(since - time.time()) < 60.0 for _, since in kept.values())
+
+
+def test_a_start_after_the_clock_was_set_begins_all_ages_anew(scene: Scene) -> None:
+    """Also of sources that are away then: their files are looked at when the jump is forgotten."""
+    startup.prepare(scene.service)
+    watched_since(scene, 1.0)
+    startup.prepare(scene.service)
+    assert {since for _, since in scene.ledger.growth.watched(scene.run.id).values()} == {1.0}
+    reading = json.loads(scene.ledger.desk.get("clock") or "")
+    reading["wall"] -= 30 * 86_400
+    scene.ledger.desk.put("clock", json.dumps(reading))
+    startup.prepare(scene.service)
+    kept = scene.ledger.growth.watched(scene.run.id)
+    assert all(abs(since - time.time()) < 60.0 for _, since in kept.values())
+    assert scene.service.clock.jumped()
+
+
+def test_ages_are_counted_while_the_lake_is_away(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_context: object) -> None:
+        raise LakeUnavailable("the lake is away")
+
+    monkeypatch.setattr(watch, "learn_announced", away)
+    scene.set(done=Step.SIGHTED, status=Status.WAITING, published_at=None)
+    watch.GrowthWatch(scene.service).visit(scene.run, Patience("prot", 120))
+    assert scene.run.reason == "the lake is away"
+    assert set(scene.ledger.growth.watched(scene.run.id)) == set(FILES)
+
+
+@pytest.mark.parametrize("how", ["rewritten", "deleted", "the same"])
+def test_what_changed_since_it_settled_keeps_the_marker_back(scene: Scene, how: str) -> None:
+    sql = "UPDATE files SET published_at=NULL"
+    with scene.ledger.database.transaction():
+        scene.ledger.database.execute(sql)
+    if how == "rewritten":
+        (scene.project / "a.raw").write_bytes(b"other")
+    elif how == "deleted":
+        (scene.project / "a.raw").unlink()
+    found = changed_since_settled(scene.service.context(scene.run), LAYOUT, lambda: None)
+    assert found == (None if how == "the same" else "a.raw")
+
+
+class Told(list[tuple[str, str]]):
+    """What a look logs as warning, by event."""
+
+    def __init__(self, scene: Scene) -> None:
+        handler = logging.Handler(logging.WARNING)
+        handler.emit = lambda record: self.append(  # type: ignore[method-assign]
+            (record.__dict__[_EXTRA][0], record.getMessage())
+        )
+        scene.service.logger.addHandler(handler)
+        self.scene = scene
+        self.watch = watch.GrowthWatch(scene.service)
+
+    def look(self) -> Told:
+        self.clear()
+        self.watch._due.clear()
+        self.watch.visit(self.scene.run, Patience("prot", 120))
+        return self
+
+
+def test_what_is_not_carried_is_told_once_whatever_settles(scene: Scene) -> None:
+    told = Told(scene)
+    assert told.look() == []
+    (scene.project / "notes.txt").write_bytes(b"mine")
+    (scene.project / "old").mkdir()
+    (scene.project / "old" / "x").write_bytes(b"x")
+    (scene.project / "Thumbs.db").write_bytes(b"excluded")
+    (line,) = told.look()
+    assert line[0] == "run.remark"
+    assert "notes.txt (not-in-layout: " in line[1]
+    assert "old (not-in-layout: a folder with 1 file;" in line[1]
+    assert "Thumbs" not in line[1]
+    assert told.look() == []
+    (scene.project / "old" / "y").write_bytes(b"y")
+    assert told.look() == [], "the same folder"
+    notes = {note.path: note.detail for note in scene.ledger.files.notes(scene.run.id)}
+    assert "a folder with 2 files" in notes["old"]
+    assert "notes.txt" in notes
+    (scene.project / "notes.txt").unlink()
+    assert told.look() == []
+    assert {n.path for n in scene.ledger.files.notes(scene.run.id)} == {"old", "Thumbs.db"}
+
+
+def test_a_project_of_which_nothing_has_a_place_says_so(scene: Scene) -> None:
+    for path in ("a.raw", "w.raw/_FUNC001.DAT"):
+        (scene.project / path).unlink()
+    scene.set(done=Step.SIGHTED, status=Status.WAITING)
+    for name in ("a.txt", "b.txt"):
+        (scene.project / name).write_bytes(b"no place")
+    Told(scene).look()
+    expected = "nothing here has a place in the lake, so nothing is carried: a.txt and 1 more"
+    assert scene.run.reason == expected
+
+
+@pytest.mark.parametrize("others", [0, 60])
+def test_a_unit_that_vanishes_among_many_is_told(scene: Scene, others: int) -> None:
+    for number in range(others):
+        (scene.project / f"z{number}.raw").write_bytes(b"pending")
+    (scene.project / "v.raw").write_bytes(b"never carried")
+    (scene.project / "gone.d").mkdir()
+    for name in ("analysis.tdf", "analysis.tdf_bin"):
+        (scene.project / "gone.d" / name).write_bytes(b"never carried either")
+    told = Told(scene)
+    told.look()
+    (scene.project / "v.raw").unlink()
+    shutil.rmtree(scene.project / "gone.d")
+    ((event, message),) = told.look()
+    assert event == "unit.vanished"
+    assert message == "gone from the source before it could be carried: gone.d, v.raw"
+    assert told.look() == []
+
+
+def test_a_unit_that_vanishes_behind_a_shut_gate_is_told(scene: Scene) -> None:
+    told = Told(scene)
+    (scene.project / "v.raw").write_bytes(b"never carried")
+    for name in ("Prot1.xlsx", "PROT1.xlsx"):
+        (scene.project / name).write_bytes(b"one name in the lake")
+    told.look()
+    assert scene.run.status is Status.BLOCKED
+    (scene.project / "v.raw").unlink()
+    assert [line for line in told.look() if line[0] == "unit.vanished"] == [
+        ("unit.vanished", "gone from the source before it could be carried: v.raw")
+    ]
+
+
+def test_what_was_renamed_or_has_no_place_or_was_carried_has_not_vanished(scene: Scene) -> None:
+    told = Told(scene)
+    (scene.project / "v.raw").write_bytes(b"never carried")
+    (scene.project / "notes.txt").write_bytes(b"no place")
+    (scene.project / "b.d").mkdir()
+    for name in ("analysis.tdf", "analysis.tdf_bin", "analysis.tdf-journal"):
+        (scene.project / "b.d" / name).write_bytes(b"being written")
+    told.look()
+    (scene.project / "v.raw").rename(scene.project / "v2.raw")
+    (scene.project / "notes.txt").unlink()
+    (scene.project / "b.d" / "analysis.tdf-journal").unlink()
+    (scene.project / "a.raw").unlink()  # as it was announced
+    assert told.look() == []

@@ -58,6 +58,11 @@ class Growth:
                 ),
             )  # fmt: skip
 
+    def begin_anew(self, now: float) -> None:
+        """Every file counts as still since now: the clock by which it was counted was wrong."""
+        with self._db.transaction():
+            self._db.execute("UPDATE watched SET since=?", (now,))
+
     def add_placed(
         self, run_id: int, batch: Iterable[tuple[FileEntry, Placed, str | None]]
     ) -> None:
@@ -210,6 +215,19 @@ class Growth:
             (run_id,),
         )
         return {row["lake_path"]: row["md5"] for row in rows}
+
+    def freed_sizes(self, run_id: int) -> dict[str, int]:
+        """Lake path -> bytes of the files that `freed` gives."""
+        rows = self._db.rows(
+            "SELECT lake_path, size FROM announced WHERE run_id=? AND freed_at IS NOT NULL",
+            (run_id,),
+        )
+        return {row["lake_path"]: row["size"] for row in rows}
+
+    def write_notes(self, run_id: int, notes: Iterable[Oddity]) -> None:
+        """Replace what is not carried, as the last look found it."""
+        with self._db.transaction():
+            self._looks.write_notes_in_transaction(run_id, notes)
 
     # --- pruning ----------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -96,6 +96,13 @@ class GrowingLayout(Protocol):
 
         Asked of what is none, or has a name that the lake can't keep: only where it has a place
         does it stop the data set.
+        """
+
+    def strays(self, listing: Mapping[str, Collection[str] | None]) -> tuple[str, ...]:
+        """What is named like a part of a data set and is in none, in words, each with its name.
+
+        ``listing`` has the folders of the source; of those that `opens`, the names in them, or
+        None where that is no folder.
         """
 
     def arrange(

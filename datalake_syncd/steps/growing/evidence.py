@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from datalake_syncd.adapters import tree
 from datalake_syncd.core import pruning
+from datalake_syncd.core.durations import format_duration
 from datalake_syncd.core.errors import Stopped
 from datalake_syncd.core.kinds.growing import GrowingLayout, SeenFile
 from datalake_syncd.core.model import Blob, Gate, ManifestFile
@@ -21,7 +22,10 @@ from datalake_syncd.core.pruning import (
 )
 from datalake_syncd.steps import listing
 from datalake_syncd.steps.context import Context
-from datalake_syncd.steps.growing.look import Seen, look
+from datalake_syncd.steps.growing.seeing import Seen, look
+
+#: The lake tells its times in whole seconds.
+_ROUNDED = 1.0
 
 
 def decide_units(
@@ -43,9 +47,15 @@ def decide_units(
         wanted = {unit: rows for unit, rows in wanted.items() if rows.keys() - taken}
     items: list[PlanItem] = []
     reasons: dict[str, None] = {}
+    young: dict[str, None] = {}
+    all_old = _marker_is_old(context)
     for unit, rows in wanted.items():
         if context.should_stop():
             raise Stopped
+        too_young = None if all_old else _young_in_lake(context, unit, rows)
+        if too_young is not None:
+            young[too_young] = None
+            continue
         strange = (*_strange(unit, seen), *_other_files(unit, set(rows), whole))
         evidence = context.patience.call(
             lambda tick, unit=unit, rows=rows: _evidence(  # type: ignore[misc]
@@ -62,11 +72,12 @@ def decide_units(
         else:
             items.extend(decision.items)
     if items:
-        if reasons:
+        if reasons or young:
+            told = _first(reasons | young)
             context.log(
                 logging.WARNING,
                 "prune.refused",
-                f"these stay: {'; '.join(map(escape, _first(reasons)))}",
+                f"these stay: {'; '.join(map(escape, told))}",
                 step="prune",
                 next_step=f"datalake-syncd why {escape(context.run.key)}",
             )
@@ -76,7 +87,8 @@ def decide_units(
         decision = pruning.decide(conditions, (), read_back=False)
         if isinstance(decision, PruneRefusal):
             reasons.update(dict.fromkeys(decision.reasons))
-    return PruneRefusal(_first(reasons) or ("no file or unit is old enough yet",))
+    # Waiting mends what is too young; what else is found may have to go back to a step.
+    return PruneRefusal(_first(reasons) or _first(young) or ("no file or unit is old enough yet",))
 
 
 def _first(reasons: dict[str, None]) -> tuple[str, ...]:
@@ -91,6 +103,31 @@ def _blobs(context: Context, paths: set[str]) -> dict[str, Blob | None]:
     for page in listing.pairs(context):
         found.update({file.path: blob for file, blob in page if file.path in paths})
     return found
+
+
+def _young_in_lake(context: Context, unit: str, rows: dict[str, ManifestFile]) -> str | None:
+    """Why a unit was not kept long enough, if the lake's clock says so and ours does not.
+
+    A clock that was wrong before a restart leaves no other trace than the times it wrote down.
+    A unit was announced after its files arrived: it is not older than these are in the lake.
+    """
+    keep = context.instrument.prune.keep
+    names = sorted(row.lake_path for row in rows.values())
+    ages = [context.lake.age(context.prefix + name) for name in {names[0], names[-1]}]
+    age = min((one for one in ages if one is not None), default=None)
+    if age is None or age + _ROUNDED >= keep:
+        return None  # what is not there is found out by its own test
+    return (
+        f"kept long enough: {escape(unit)} came there {format_duration(max(age, 0.0))} ago by the "
+        "clock of the lake, and was announced longer ago by ours: one of them is or was wrong, or "
+        f"it was sent again since; needed {format_duration(keep)} (prune.keep)"
+    )
+
+
+def _marker_is_old(context: Context) -> bool:
+    """No unit was announced after the last marker: when that is old enough, all of them are."""
+    age = context.lake.age(f"{context.run.prefix}.sync")
+    return age is not None and age + _ROUNDED >= context.instrument.prune.keep
 
 
 def _units_now(context: Context, layout: GrowingLayout, seen: Seen) -> dict[str, set[str]]:

@@ -7,126 +7,65 @@ first found as it is now; so a restart loses nothing, and no clock of an instrum
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
-from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.azcopy import source_root_problem
 from datalake_syncd.core.durations import format_bytes, format_duration
-from datalake_syncd.core.errors import SourceChanged
 from datalake_syncd.core.kinds.growing import Arrangement, GrowingLayout, Placed, SeenFile
 from datalake_syncd.core.model import (
     Assessment,
-    FileEntry,
-    FileStat,
     Gate,
     ManifestFile,
     Oddity,
     Outcome,
     Step,
 )
-from datalake_syncd.core.names import escape, lake_name_problem
+from datalake_syncd.core.names import escape, escape_once, lake_name_problem
 from datalake_syncd.steps.context import Context
 from datalake_syncd.steps.growing.lake import WAITS_FOR, carried_before, moved_from
+from datalake_syncd.steps.growing.returned import Compared, compare_returned
+from datalake_syncd.steps.growing.seeing import Seen, look
 from datalake_syncd.steps.settle import Settling
 from datalake_syncd.steps.ways import way_between
 
 #: A data set is looked at again after a part of ``quiet``, at most so often (seconds).
-_SELDOM = 600.0
+SELDOM = 600.0
 _PARTS = 12
 _SHOWN = 50
+#: In ``observed``: gate -> what it found when that was told.
+_WARNED = "warned"
 
 
 def pause(quiet: float) -> float:
     """Seconds between two looks at one data set."""
-    return min(quiet / _PARTS, _SELDOM)
-
-
-@dataclass(slots=True)
-class Seen:
-    """All that one look at a data set gives; ``ages`` in seconds."""
-
-    files: dict[str, FileEntry] = field(default_factory=dict)
-    ages: dict[str, float] = field(default_factory=dict)
-    oddities: list[Oddity] = field(default_factory=list)
-    missing: tuple[str, ...] = ()
-
-
-#: Path -> (identity on disk, MD5) of what was hashed by earlier looks.
-Hashed = dict[str, tuple[FileStat, str]]
+    return min(quiet / _PARTS, SELDOM)
 
 
 def look_at_growing(
-    context: Context, layout: GrowingLayout, tick: Callable[[], None], hashed: Hashed | None = None
+    context: Context,
+    layout: GrowingLayout,
+    seen: Seen,
+    tick: Callable[[], None],
+    compared: Compared,
 ) -> Settling:
-    """One look; ``settled`` is set when there is something to carry.
+    """What becomes of what a look saw; ``settled`` is set when there is something to carry.
 
-    ``hashed`` is kept by the caller from look to look: a file that came back is read once.
+    ``compared`` is kept by the caller from look to look: a file that came back is read once.
     Raises what the source raises; nothing is decided from an error.
     """
-    seen = look(context, layout, tick)
-    _watch(context, seen)
     files = [SeenFile(path, entry.stat.size, seen.ages[path]) for path, entry in seen.files.items()]
     carried = carried_before(context)
     quiet = context.instrument.quiet
     plan = layout.arrange(context.run.name, files, seen.missing, quiet, carried)
     gates = [*plan.gates, *_name_gates(context, seen, plan)]
     md5s: dict[str, str] = {}
+    compared.unfinished = False
     if all(gate.passed for gate in gates):
-        md5s, returned = _returned(context, seen, plan, tick, {} if hashed is None else hashed)
+        md5s, returned = compare_returned(context, seen, plan, tick, compared)
         gates.extend(returned)
     return _judge(context, seen, plan, gates, md5s)
-
-
-def look(context: Context, layout: GrowingLayout, tick: Callable[[], None]) -> Seen:
-    """Everything below the data set's folders; raises what the source raises."""
-    seen = Seen()
-    roots = layout.roots(context.run.name)
-    for number, root in enumerate(roots):
-        try:
-            tree.top_names(context.folder / root)
-        except SourceChanged:
-            if number == 0:
-                raise
-            seen.missing = (*seen.missing, root)
-            continue
-        above = f"{root}/" if root else ""
-        for entry in tree.look(
-            context.folder / root,
-            lake_prefix=context.run.prefix,
-            excluder=context.excluder,
-            block_special=context.instrument.special_files == "block",
-            on_entry=tick,
-        ):
-            if isinstance(entry, FileEntry):
-                seen.files[above + entry.path] = FileEntry(above + entry.path, entry.stat)
-            elif isinstance(entry, Oddity):
-                path = escape(above) + entry.path
-                blocks = entry.blocks and layout.has_place(context.run.name, above + entry.path)
-                seen.oddities.append(Oddity(path, entry.kind, entry.detail, blocks))
-    return seen
-
-
-def _watch(context: Context, seen: Seen) -> None:
-    """Count the age of every file on our own clock, and keep it for the next start."""
-    now = context.now()
-    known = context.ledger.growth.watched(context.run.id)
-    changed: list[tuple[FileEntry, float]] = []
-    for path, entry in seen.files.items():
-        before = known.get(path)
-        since = now
-        if before is not None and before[0] == entry.stat and before[1] <= now:
-            since = before[1]
-        if context.clock_jumped:
-            since = now  # ages were counted on a clock that was wrong then, or is now
-        if before is None or before != (entry.stat, since):
-            changed.append((entry, since))
-        seen.ages[path] = now - since
-    gone = [path for path in known if path not in seen.files]
-    if changed or gone:
-        context.ledger.growth.write_watched(context.run.id, changed, gone)
 
 
 def _name_gates(context: Context, seen: Seen, plan: Arrangement) -> list[Gate]:
@@ -147,57 +86,41 @@ def _name_gates(context: Context, seen: Seen, plan: Arrangement) -> list[Gate]:
     return [Gate("names", not found, found or "all fine", needed, needs_person=bool(found))]
 
 
-def _returned(
-    context: Context, seen: Seen, plan: Arrangement, tick: Callable[[], None], hashed: Hashed
-) -> tuple[dict[str, str], list[Gate]]:
-    """Files that were freed from this disk and are back: the same, or a person decides."""
-    freed = context.ledger.growth.freed(context.run.id)
-    md5s: dict[str, str] = {}
-    other: list[str] = []
-    for place in plan.placed:
-        before = freed.get(place.lake_path)
-        if before is None:
-            continue
-        stat = seen.files[place.path].stat
-        if place.path not in hashed or hashed[place.path][0] != stat:
-            md5, _ = tree.hash_file(context.folder, place.path, stat, on_bytes=lambda _n: tick())
-            hashed[place.path] = (stat, md5)
-        md5s[place.path] = hashed[place.path][1]
-        if md5s[place.path] != before:
-            other.append(escape(place.path))
-    if not other or "returned" in context.run.accepted:
-        return md5s, []
-    named = ", ".join(other[:5]) + (f" and {len(other) - 5} more" if len(other) > 5 else "")
-    found = f"{named}: came back with other content than what was published and pruned"
-    needed = "no other content under the name of a pruned file"
-    return md5s, [Gate("returned", False, found, needed, needs_person=True)]
-
-
 def _judge(
     context: Context, seen: Seen, plan: Arrangement, gates: list[Gate], md5s: dict[str, str]
 ) -> Settling:
-    assessment = Assessment(tuple(gates), Outcome.GOOD)
     observed = {
         **context.run.observed,
         "pending": [[escape(one.unit), one.reason] for one in plan.pending[:_SHOWN]],
         "pending_count": len(plan.pending),
     }
+    warned: dict[str, str] = observed.get(_WARNED) or {}
+    gates = [
+        replace(gate, warns=False) if warned.get(gate.name) == gate.found else gate
+        for gate in gates
+    ]
+    assessment = Assessment(tuple(gates), Outcome.GOOD)
+    notes = (*(oddity for oddity in seen.oddities if not oddity.blocks), *plan.skipped)
     failing = [gate for gate in gates if not gate.passed]
     if failing:
         reason = "; ".join(f"{gate.name}: {gate.found}" for gate in failing)
         blocked = any(gate.needs_person for gate in failing)
-        return Settling(reason, tuple(gates), assessment, blocked=blocked, observed=observed)
-    _tell_vanished(context, seen, plan)
+        return Settling(
+            reason, tuple(gates), assessment, blocked=blocked, notes=notes, observed=observed
+        )
     missed = observed.pop(WAITS_FOR, None)
     if missed in seen.files and missed not in {place.path for place in plan.placed}:
         reason = f"{escape(missed)} is to be carried again and not still yet; the rest waits for it"
         observed[WAITS_FOR] = missed
-        return Settling(reason, tuple(gates), assessment, observed=observed)
+        return Settling(reason, tuple(gates), assessment, notes=notes, observed=observed)
     reason = _waits(context, plan)
     if not plan.placed or not _news(context, seen, plan.placed):
-        return Settling(reason, tuple(gates), assessment, observed=observed)
+        return Settling(reason, tuple(gates), assessment, notes=notes, observed=observed)
     _keep(context, seen, plan.placed, md5s)
     observed.update(moved_from(context))
+    # Told when it settles, and not again with each of its generations.
+    if told := {gate.name: gate.found for gate in gates if gate.warns}:
+        observed[_WARNED] = warned | told
     observed["ready"] = None
     if plan.ready is not None:
         observed["ready"] = {"lake_path": plan.ready.lake_path, "of": list(plan.ready.of)}
@@ -213,28 +136,7 @@ def _judge(
         "rounds": 0,
         "observed": observed,
     }
-    notes = (*(oddity for oddity in seen.oddities if not oddity.blocks), *plan.skipped)
     return Settling(message, tuple(gates), assessment, settled=columns, complete=True, notes=notes)
-
-
-def _tell_vanished(context: Context, seen: Seen, plan: Arrangement) -> None:
-    """A unit that waited for its age and is gone now was never carried: say so, once."""
-    there = {escape(one.unit) for one in plan.placed}
-    there |= {escape(one.unit) for one in plan.pending}
-    there |= set(map(escape, seen.files))  # it may belong to another unit now
-    gone = [unit for unit, _ in context.run.observed.get("pending") or () if unit not in there]
-    if not gone or len(plan.pending) > _SHOWN:
-        return
-    named = ", ".join(gone[:5]) + (f" and {len(gone) - 5} more" if len(gone) > 5 else "")
-    message = f"gone from the source before it could be carried: {named}"
-    context.ledger.runs.event(context.run.id, context.now(), "unit.vanished", message)
-    context.log(
-        logging.WARNING,
-        "unit.vanished",
-        message,
-        step="settle",
-        next_step="ask who renamed or removed it; under another name it is carried as that",
-    )
 
 
 def _waits(context: Context, plan: Arrangement) -> str:
@@ -242,6 +144,10 @@ def _waits(context: Context, plan: Arrangement) -> str:
         first = plan.pending[0]
         more = f" and {len(plan.pending) - 1} more" if len(plan.pending) > 1 else ""
         return f"{escape(first.unit)}: {first.reason}{more}"
+    if plan.skipped and not plan.placed:
+        count = len(plan.skipped)
+        named = escape_once(plan.skipped[0].path) + (f" and {count - 1} more" if count > 1 else "")
+        return f"nothing here has a place in the lake, so nothing is carried: {named}"
     quiet = format_duration(context.instrument.quiet)
     return f"nothing to carry yet; each file goes {quiet} after its last change"
 

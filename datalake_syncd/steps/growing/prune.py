@@ -45,7 +45,8 @@ def prune_units(context: Context) -> Answer:
         check_source(context)
         if "freed_at" in run.observed:
             return _empty(context)
-        run = _take_back(context, "cut off while it was being moved to the trash")
+        why = "an undo that ended" if _UNDONE in run.observed else "a move to the trash that ended"
+        run = _take_back(context, f"{why} before it was done")
         context = replace(context, run=run)
     conditions = evidence.gates(context)
     early = not_now(context, conditions)
@@ -226,6 +227,8 @@ def undo_units(service: Service, run: Run) -> str:
     try:
         back = _put_back(context, "a person asked for it")
     except SyncdError:
+        if _all_in_trash(context):
+            columns["observed"] = was.observed  # it is as if nobody had asked
         service.ledger.runs.set(service.ledger.runs.by_id(run.id), **columns)
         raise
     service.ledger.growth.mark_back(run.id, back, now)
@@ -245,6 +248,16 @@ def undo_units(service: Service, run: Run) -> str:
         **columns,
     )
     return f"{len(back)} files of {run.key} are back in their place{_unlinked(total - len(back))}"
+
+
+def _all_in_trash(context: Context) -> bool:
+    """Whether nothing of the batch is in its place; False when that can't be told now."""
+    plan = context.ledger.files.plan(context.run.id)
+    source, base = context.instrument.source, _base(context)
+    try:
+        return not context.patience.call(lambda tick: units.in_place(source, base, plan, tick))
+    except SyncdError:
+        return False
 
 
 def _unlinked(count: int) -> str:

@@ -277,6 +277,40 @@ def test_a_sample_that_is_named_like_an_acquisition() -> None:
     }
 
 
+def test_a_method_that_was_deleted_moves_no_data_set() -> None:
+    """Methods keep their sub-folders, and one of these may be called raw."""
+    carried = {"mzML/a.mzML", "raw/m.xml", "raw/deep/n.xml", "n.xml"}
+    files = [SeenFile(f"{RUN}/{name}", 1, 99.0) for name in ("a.mzML", "b.mzML")]
+    files.append(SeenFile(f"{METHODS}/n.xml", 1, 99.0))
+    arrangement = LAYOUT.arrange("S/3", files, (), 1.0, carried)
+    assert where(arrangement)[f"{RUN}/b.mzML"] == "mzML/b.mzML"
+    # A file of an acquisition that has left the disk since still does.
+    arrangement = LAYOUT.arrange("S/3", files, (), 1.0, {"raw/a.d/x", "raw/old.RAW"})
+    assert where(arrangement)[f"{RUN}/b.mzML"] == "raw/b.mzML"
+    arrangement = LAYOUT.arrange("S/3", files, (), 1.0, {"raw/w.raw/_FUNCTNS.INF"})
+    assert where(arrangement)[f"{RUN}/b.mzML"] == "raw/b.mzML"
+
+
+def test_what_lies_beside_the_data_sets_is_named() -> None:
+    listing = {
+        "RawData_A": ("1", "2", "y.raw", "3a"),
+        "DataProcessingMethod_A": (),
+        "DataProcessingMethod_ALONE": (),
+        "RawData_E": (),
+        "RawData_L": None,
+        "RawData_N": ("1",),
+        "other": (),
+        "RawData_": ("x",),
+        "DataProcessingMethod_": (),
+    }
+    assert LAYOUT.strays(listing) == (
+        "DataProcessingMethod_ALONE is there and RawData_ALONE is not",
+        "RawData_A/3a and 1 more: only folders with a number are runs",
+        "RawData_E is empty",
+        "RawData_L is no folder, or a link to one",
+    )
+
+
 NAMES = ["a.raw", "A.RAW", "b 100%.d", "x#+.wiff", "X#+.wiff.scan", "é.mzML", "raw", "mzML"]
 NAMES += ["_FUNCTNS.INF", "analysis.baf", "x-wal"]
 PARTS = st.sampled_from(NAMES) | ANY_NAME

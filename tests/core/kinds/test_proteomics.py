@@ -273,6 +273,7 @@ def test_a_corrupted_acquisition_is_carried_and_told() -> None:
     assert where(arrangement)["a_CORRUPTED.raw"] == "samples/a_CORRUPTED.raw"
     told = gate(arrangement, "failed acquisitions")
     assert told.passed
+    assert told.warns
     assert "a_CORRUPTED.raw" in told.found
     assert "b.raw" not in told.found
     assert [gate.name for gate in arrange(["b.raw"]).gates] == ["project folder", "one name each"]

@@ -63,6 +63,34 @@ class MetabolomicsLayout:
         """True for all that lies in the run's folder or in its methods."""
         return any(path.startswith(f"{root}/") for root in self.roots(run))
 
+    def strays(self, listing: Mapping[str, Collection[str] | None]) -> tuple[str, ...]:
+        """Data beside the numbered runs, and a folder of a sample whose other folder is missing.
+
+        A run without methods is not told here: it waits for them, and says so itself.
+        """
+        told: list[str] = []
+        for folder, names in sorted(listing.items()):
+            shown = escape(folder)
+            if folder.startswith(METHODS) and folder != METHODS:
+                data = RAW_DATA + folder.removeprefix(METHODS)
+                if data not in listing:
+                    told.append(f"{shown} is there and {escape(data)} is not")
+            if not self.opens(folder):
+                continue
+            if names is None:
+                told.append(f"{shown} is no folder, or a link to one")
+                continue
+            beside = sorted(name for name in names if self.run_name((folder, name)) is None)
+            if beside:
+                count = len(beside) - 1
+                more = f" and {count} more" if count else ""
+                told.append(
+                    f"{shown}/{escape(beside[0])}{more}: only folders with a number are runs"
+                )
+            elif not names:
+                told.append(f"{shown} is empty")
+        return tuple(told)
+
     def arrange(
         self,
         run: str,
@@ -82,7 +110,10 @@ class MetabolomicsLayout:
         acquired = {f.path: f.path[len(data) :] for f in files if f.path.startswith(data)}
         shared = {f.path: f.path[len(methods) :] for f in files if f.path.startswith(methods)}
         before = set(carried).difference(shared.values())
-        raw = any(map(_is_raw, acquired.values())) or any(p.startswith(RAW) for p in before)
+        # Files of the methods may lie in a folder `raw` of theirs, also those that are gone.
+        raw = any(map(_is_raw, acquired.values())) or any(
+            p.startswith(RAW) and _is_raw(p.removeprefix(RAW)) for p in before
+        )
         targets = shared | {path: (RAW if raw else MZML) + rest for path, rest in acquired.items()}
 
         names = {data.rstrip("/"): "run folder", methods.rstrip("/"): "method folder"}

@@ -82,7 +82,8 @@ def arranged(
     corrupted = failed_acquisitions(found)
     if corrupted:
         told = f"marked by the instrument as corrupted, carried all the same: {_first(corrupted)}"
-        gates = [*gates, Gate("failed acquisitions", True, told, "nothing: this is only told")]
+        needed = "nothing: this is only told"
+        gates = [*gates, Gate("failed acquisitions", True, told, needed, warns=True)]
     waiting = {unit.path: unit.waits_for(quiet) for unit in found}
     shut = not all(gate.passed for gate in gates)
     ready = () if shut else (unit for unit in found if not waiting[unit.path])

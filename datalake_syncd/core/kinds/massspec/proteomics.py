@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from datalake_syncd.core.durations import DAY
@@ -75,6 +75,10 @@ class ProteomicsLayout:
     def has_place(self, run: str, path: str) -> bool:  # noqa: ARG002 - the same for all projects
         """True for what is named like an acquisition, or has a place by its own name."""
         return vendors.is_unit_folder(path.partition("/")[0]) or lake_path(path) is not None
+
+    def strays(self, listing: Mapping[str, Collection[str] | None]) -> tuple[str, ...]:  # noqa: ARG002 - a project is one folder
+        """None: a project is one folder, and tells itself of what has no place in it."""
+        return ()
 
     def arrange(
         self,
