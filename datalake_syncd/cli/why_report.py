@@ -25,7 +25,7 @@ from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.model import Gate, Oddity, Proof, Status, Step
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.pruning import PrunePolicy, PruneState
-from datalake_syncd.core.sheets import near_sheets_key
+from datalake_syncd.core.sheets import ATTACHED, SHEET, near_sheets_key
 from datalake_syncd.core.wording import ago, iso_or_none, moment
 from datalake_syncd.steps.notes import CONFIG_REFUSED, UPLOADS_PAUSED
 from datalake_syncd.steps.overview.document import run_document
@@ -34,6 +34,8 @@ from datalake_syncd.steps.overview.report import delivered
 #: So many files in doubt are named.
 NAMED = 20
 _SECONDS = re.compile(r"^(\d+) s\b")
+#: What `steps.sheets.attach` and `steps.recheck` find wrong with a sheet.
+_SHEET_GATES = (SHEET, "attached sheet")
 _NEEDED = {"auto": Proof.CHECKED, "read-back": Proof.READ_BACK, "claimed": Proof.CLAIMED}
 
 
@@ -66,7 +68,7 @@ def explain(settings: Settings, ledger: Ledger, run: Run, now: float, events: in
     daemon = daemon_state(settings.state_dir)
     notes = desk.get(UPLOADS_PAUSED), desk.get(CONFIG_REFUSED)
     upload = tuple(_upload(run, instrument, daemon, notes, now))
-    publish = tuple(_publish(settings, run))
+    publish = tuple(_publish(settings, ledger, run))
     state = _prune_state(settings, ledger, run, now)
     prune = tuple(_prune(settings, run, state, now))
     unproven = list(islice(_unproven(settings, ledger, run), NAMED + 1))
@@ -119,34 +121,46 @@ def _upload(
         first = refused.partition("\n")[0]
         yield Gate("changed configuration", False, first, "it is right", True)
     for gate in run.gates:
-        yield Gate(**gate)
+        if gate["name"] not in _SHEET_GATES:
+            yield Gate(**gate)
 
 
-def _publish(settings: Settings, run: Run) -> Iterator[Gate]:
+def _publish(settings: Settings, ledger: Ledger, run: Run) -> Iterator[Gate]:
     needed = _needed(settings)
     past = _reached(run, Step.VERIFY) and run.files > 0
     found = f"{run.files_proven:,} of {run.files:,} files"
     found += f", the weakest is {run.proof.value}" if past else ", verified after the transfer"
     yield Gate("every file proven", past, found, f"all, at least {needed.value}")
-    required = settings.value("instruments", run.instrument, "sample_sheet") == "required"
-    found = "none yet"
-    if run.sheet is not None:
-        found = f"attached: {sheet_place(run.sheet)}"
-        if run.sheet.get("summary"):
-            found += f" ({run.sheet['summary']})"
     kind = KINDS.get(str(settings.value("instruments", run.instrument, "kind")))
     if kind is None or kind.growing is None:
-        yield Gate(
-            "sample sheet",
-            run.sheet is not None or not required,
-            found,
-            "attached" if required else "attached when it comes; not required",
-        )
+        yield _sheet(settings, ledger, run)
     published = run.published_at is not None and delivered(run)
     found = "in the lake" if published else "not yet"
     if run.published_at is not None and not published:
         found = f"of generation {run.generation}; a newer one is on the way"
     yield Gate("marker", published, found, f"{escape(run.prefix)}.sync is in the lake")
+
+
+def _sheet(settings: Settings, ledger: Ledger, run: Run) -> Gate:
+    place = "instruments", run.instrument
+    required = settings.value(*place, "sample_sheet") == "required"
+    needed = "attached" if required else "attached when it comes; not required"
+    for gate in run.gates:
+        if gate["name"] in _SHEET_GATES and not gate["passed"]:
+            return Gate("sample sheet", False, gate["found"], needed)
+    if run.sheet is not None:
+        summary = f" ({run.sheet['summary']})" if run.sheet.get("summary") else ""
+        return Gate("sample sheet", True, f"attached: {sheet_place(run.sheet)}{summary}", needed)
+    if run.tree_digest is None and run.emptied_at is not None:
+        found = "not known: of this run only the marker is; one that comes is not attached"
+        return Gate("sample sheet", True, found, needed)
+    if settings.value(*place, "sample_sheets") is None and required:
+        own = ledger.files.one(run.id, ATTACHED) is not None
+        found = "the instrument's own" if own else "none, and there is no sample_sheets folder"
+        return Gate("sample sheet", own, found, f"{ATTACHED} of the instrument itself")
+    told = ledger.runs.last_event(run.id, "sheet.unusable")
+    unusable = "" if told is None else f"; {moment(told.at)}: {(told.data or {}).get('reason', '')}"
+    return Gate("sample sheet", not required, f"none yet{unusable}", needed)
 
 
 def sheet_place(sheet: dict[str, Any]) -> str:

@@ -23,7 +23,7 @@ from datalake_syncd.steps.overview.sentence import DOING, doing
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from datalake_syncd.adapters.ledger import ScrubState
+    from datalake_syncd.adapters.ledger import Run, ScrubState
 
 
 def view(why: Why) -> Group:
@@ -63,6 +63,11 @@ def _parts(why: Why) -> Iterator[RenderableType]:
             yield Text(escape_once(line))
 
 
+def _is_learned(run: Run) -> bool:
+    """Its row was made from a marker in the lake: nobody here pruned it."""
+    return run.tree_digest is None and run.emptied_at is not None
+
+
 def _state(why: Why) -> str:
     run = why.run
     match run.shown_status:
@@ -72,6 +77,8 @@ def _state(why: Why) -> str:
             return f"needs you; it stopped while {doing(run)}"
         case Status.RUNNING:
             return f"{DOING[run.done]} right now"
+        case _ if _is_learned(run) and delivered(run):
+            return "published; known from its marker alone, it was not on this disk"
         case _ if run.emptied_at is not None and delivered(run):
             return "published; the local disk is freed"
         case _ if run.pruned_at is not None and delivered(run):
@@ -115,7 +122,7 @@ def _figures(why: Why) -> str:
     parts.append(f"first seen {moment(run.sighted_at)}")
     if run.published_at is not None:
         parts.append(f"published {moment(run.published_at)}")
-    if run.pruned_at is not None:
+    if run.pruned_at is not None and not _is_learned(run):
         parts.append(f"pruned {moment(run.pruned_at)}")
     if why.scrub is not None and why.scrub.files_read:
         parts.append(_scrubbed(why.scrub, run.files))

@@ -220,6 +220,6 @@ def advice(lake: Values, instruments: Mapping[str, Values]) -> Iterator[tuple[Ke
         if instrument.get("sample_sheet") == "required" and not instrument.get("sample_sheets"):
             yield (
                 ("instruments", name, "sample_sheet"),
-                "required without a sample_sheets folder: only a sheet that the instrument "
-                "itself writes can open the way for the marker",
+                "required without a sample_sheets folder: only a SampleSheet.csv that the "
+                "instrument itself writes opens the way for the marker",
             )

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.failpoints import FailPoint, reach
 from datalake_syncd.core.errors import NeedsPerson
-from datalake_syncd.core.model import ManifestFile
+from datalake_syncd.core.model import Blob, ManifestFile
 from datalake_syncd.core.sheets import ATTACHED, INSTRUMENT_OWN
-from datalake_syncd.steps.context import Context
+from datalake_syncd.steps.context import Context, Done
 from datalake_syncd.steps.sheets.files import Sheet, find_sheet, hash_sheet, list_sheets
 
 
@@ -50,6 +50,38 @@ def recognise_attached_sheet(context: Context) -> None:
         f"the lake has the lab's sheet as {ATTACHED} already; the instrument's own goes to "
         f"{INSTRUMENT_OWN}",
         step="transfer",
+    )
+
+
+def is_strangers(context: Context, there: Blob) -> bool:
+    """Whether the sheet in the lake belongs to a run that somebody else published.
+
+    A file of the run may lie there too: that is kept under its other name, and nothing is lost.
+    """
+    run = context.run
+    if run.published_at is not None or (run.sheet or {}).get("etag") == there.etag:
+        return False
+    own = context.ledger.files.one(run.id, ATTACHED)
+    if own is not None and own.lake_path == ATTACHED:
+        return False
+    return context.lake.get(f"{run.prefix}.sync") is not None
+
+
+def adopted_sheet(context: Context) -> Done | None:
+    """A sheet that the lake has and no file of the run explains was attached before us.
+
+    By an earlier ledger that was lost, or by whatever carried runs before this service.
+    """
+    own = context.ledger.files.one(context.run.id, ATTACHED)
+    if own is not None and own.lake_path == ATTACHED:
+        return None
+    seen = context.lake.hash(context.prefix + ATTACHED)
+    if seen is None:
+        return None
+    return Done(
+        "sheet.adopted",
+        f"the lake already has a {ATTACHED} ({seen.size} bytes); it stays",
+        columns={"sheet": {"path": None, "size": seen.size, "md5": seen.md5, "etag": seen.etag}},
     )
 
 

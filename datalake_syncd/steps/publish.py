@@ -22,7 +22,13 @@ from datalake_syncd.core.run_end import seconds_after_end
 from datalake_syncd.core.sheets import ATTACHED
 from datalake_syncd.steps.context import Answer, Context, Done, lake_id
 from datalake_syncd.steps.growing.lake import MAX_MANIFEST_BYTES, write_ready_marker
-from datalake_syncd.steps.recheck import other_lake, recheck
+from datalake_syncd.steps.recheck import (
+    SHEET_IN_LAKE,
+    other_lake,
+    recheck,
+    separate_sheet,
+    without_gates,
+)
 from datalake_syncd.steps.renamed import RENAMED
 from datalake_syncd.steps.smaller import refuse_smaller
 
@@ -59,6 +65,8 @@ def publish(context: Context) -> Answer:
             "generation": generation,
             "manifest_digest": manifest.lines_digest(lines),
             "lake": lake_id(context.config),
+            "rounds": 0,
+            **without_gates(context.run, SHEET_IN_LAKE),
             **_shut_again(context.run),
         },
     )
@@ -105,7 +113,7 @@ def _whole_manifest(context: Context) -> None:
 def _lines(context: Context) -> Iterator[tuple[str, str]]:
     """(MD5, path) of all that the manifest names, in the byte order of the paths."""
     # A file of the run at the sheet's own place is that sheet; its MD5 is of what lies there.
-    sheet = _separate_sheet(context)
+    sheet = separate_sheet(context)
     for md5, path in context.ledger.files.md5s_in_lake_order(context.run.id):
         if md5 is None:
             raise Transient(f"{escape(path)} has no MD5 yet")
@@ -115,12 +123,6 @@ def _lines(context: Context) -> Iterator[tuple[str, str]]:
         yield md5, path
     if sheet is not None:
         yield sheet["md5"], ATTACHED
-
-
-def _separate_sheet(context: Context) -> dict[str, Any] | None:
-    """The attached sheet, unless it is the same blob as the instrument's own."""
-    own = context.ledger.files.one(context.run.id, ATTACHED)
-    return None if own is not None and own.lake_path == ATTACHED else context.run.sheet
 
 
 def _standing(context: Context, old: bytes | None, lines: bytes) -> tuple[int, float | None]:
@@ -145,7 +147,7 @@ def _write(context: Context, old: bytes | None, lines: bytes, files: int, genera
     run, lake = context.run, context.lake
     now = context.now()
     notes = context.ledger.files.notes(run.id)
-    sheet = _separate_sheet(context)
+    sheet = separate_sheet(context)
     header = ManifestHeader(
         run.name,
         run.instrument,

@@ -9,6 +9,7 @@ from datalake_syncd.core.errors import NeedsPerson
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.sheets import ATTACHED
 from datalake_syncd.steps.context import Context
+from datalake_syncd.steps.recheck import SHEET_IN_LAKE
 
 #: The gate that keeps a run from being announced again without files that were announced.
 SMALLER = "fewer files"
@@ -25,7 +26,7 @@ def refuse_smaller(context: Context, old: bytes | None, lines: bytes) -> None:
     if old is None or context.kind.growing is not None or manifest.names_just(old, lines):
         return
     files, run = context.ledger.files, context.run
-    sheet = run.sheet is not None
+    sheet = run.sheet is not None or SHEET_IN_LAKE in run.accepted
     gone = [
         path
         for path in manifest.named_in(old)

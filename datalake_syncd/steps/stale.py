@@ -68,7 +68,8 @@ def _find(service: Service, run: Run) -> Finding | None:
     row = service.ledger.desk.instrument(run.instrument)
     offline = row.offline_reason if row is not None and row.online is False else None
     sheet = None
-    if instrument is not None and instrument.sample_sheet == "required":
+    required = instrument is not None and instrument.sample_sheet == "required"
+    if required and instrument is not None and instrument.sample_sheets is not None:
         sheet = f"{escape(str(instrument.sample_sheets))}/{escape(sheet_name(run.name))}"
     standing = service.ledger.waiting.standing(
         run,

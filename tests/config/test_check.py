@@ -214,7 +214,7 @@ def test_a_prefix_inside_another_must_not_be_a_run_of_it(
         '"MiSeqOutput"', f'"{outer}"'
     ).replace('kind = "miseq"', f'kind = "{kind}"')
     if not refused:
-        assert load_good(text=text)
+        assert load_good(text=text).config.instruments
         return
     (fault,) = faults_of(text=text)
     assert fault.key == "instruments.nextseq.destination"
@@ -382,3 +382,13 @@ def test_advice_is_given_without_refusing(load_good: Load) -> None:
         ("instruments.nextseq.sample_sheet", 11),
     ]
     assert not load_good().advice
+
+
+@pytest.mark.parametrize("lines", ["", 'sample_sheets = "/sheets"\n'])
+def test_what_a_required_sheet_without_a_folder_waits_for_is_told(
+    lines: str, load_good: Load
+) -> None:
+    loaded = load_good(("kind =", f'sample_sheet = "required"\n{lines}kind ='))
+    told = [fault.found for fault in loaded.advice]
+    whose = "only a SampleSheet.csv that the instrument itself writes opens the way for the marker"
+    assert [whose in text for text in told] == ([] if lines else [True])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
+import zipfile
 from dataclasses import dataclass
 
 import pytest
@@ -91,7 +93,8 @@ def test_ids_have_aliases(alias: str) -> None:
         (b"", Format.EMPTY, 0, "empty"),
         (b"\r\n ,;\t\r\n", Format.EMPTY, 0, "no text"),
         (b"\0" * 300, Format.EMPTY, 0, "NUL"),
-        (b"PK\x03\x04" + b"x" * 100, Format.XLSX, None, "Excel workbook"),
+        (b"PK\x03\x04" + b"x" * 100, Format.XLSX, None, "probably an Excel workbook"),
+        (b"PK\x05\x06" + bytes(18), Format.UNKNOWN, None, "a zip archive"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", Format.XLSX, None, "old Excel workbook"),
         (b"\n <!DOCTYPE html><html>", Format.HTML, None, "web page"),
         ("<html>".encode("utf-16"), Format.HTML, None, "web page"),
@@ -204,6 +207,116 @@ def test_a_quotation_mark_that_is_left_open_swallows_nothing() -> None:
     report = data(*rows)
     assert report.samples == 40
     assert told(report) == ["line 13: a quotation mark without its other one"]
+
+
+ROWS = [f"1,S{n},{'ACGT'[n % 4]}{'ACGT'[n // 4]}AA,TTTT,note" for n in range(16)]
+NOTED = "Lane,Sample_ID,index,index2,Description\n"
+
+
+def stray(first: int, last: int, old: str = ",note", new: str = ',"5 inch note') -> SheetReport:
+    """Two quotation marks that are none: the rows from the first to the last become one."""
+    rows = list(ROWS)
+    rows[first] = rows[first].replace(old, new)
+    rows[last] = rows[last].replace(",note", ',"6 inch')
+    return data(*rows, columns=NOTED)
+
+
+@pytest.mark.parametrize(
+    ("report", "samples", "words"),
+    [
+        (stray(3, 7), 12, "line 13: a stray quotation mark makes lines 14 to 17 part of this row"),
+        (stray(3, 4), 15, "line 13: a stray quotation mark makes line 14 part of this row"),
+        (stray(3, 7, "1,S3", '1,"S3'), 12, "line 13: a stray quotation mark makes lines 14 to 17"),
+        (stray(3, 7, "1,S3", '"1,S3'), 12, "line 13: a stray quotation mark makes lines 14 to 17"),
+        (read(HEAD + 'Lane,Sample_ID,index,"index2\n1,S1,A,"C\n1,S2,G,T\n'), 1,
+         "line 9: a stray quotation mark makes line 10 part of this row"),
+        (data('"S1', 'S2"', "S3", columns="Sample_ID\n"), 2, "makes line 11 part of this row"),
+        (read('[Settings]\nAdapter,"AG\n[Reads]\n15"1\n[Data]\nSample_ID\nS1\n'), 1,
+         "line 2: a stray quotation mark makes '[Reads]', a section, part of this row"),
+    ],
+)  # fmt: skip
+def test_rows_that_two_stray_quotation_marks_swallow_are_a_defect(
+    report: SheetReport, samples: int, words: str
+) -> None:
+    assert report.samples == samples
+    assert any(words in line for line in told(report)), told(report)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '1,S1,"two, parts\nand, more",ACGT,TTTT',
+        '"1\n",S1,x,ACGT,TTTT',
+        '1,S1,x,ACGT,"TTTT\n"',
+        '1,S1,"a\nb\nc, d, e\nf",ACGT,TTTT',
+    ],
+)
+def test_a_cell_with_lines_of_its_own_has_swallowed_nothing(row: str) -> None:
+    report = data(row, "1,S2,b,AAAA,TTTT")
+    assert report.samples == 2
+    assert "swallowed" not in kinds(report)
+    assert "newline-in-quotes" in kinds(report)
+
+
+def test_a_header_that_is_repeated_is_no_sample() -> None:
+    report = data("1,S1,a,ACGT,TTTT", COLUMNS.strip(), "1,S2,b,AAAA,TTTT", COLUMNS.strip().lower())
+    assert (report.samples, report.rows, report.lanes) == (2, 2, ("1",))
+    assert told(report) == [
+        f"line {line}: the header of the samples stands there a second time; it is no sample"
+        for line in (11, 13)
+    ]
+
+
+def zipped(*names: str) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for name in names:  # each with one and the same time, so that the bytes are the same too
+            archive.writestr(zipfile.ZipInfo(name), b"x" * 100, zipfile.ZIP_DEFLATED)
+    return data.getvalue()
+
+
+WORKBOOK = zipped("[Content_Types].xml", "_rels/.rels", "xl/workbook.xml", "xl/styles.xml")
+
+
+@pytest.mark.parametrize(
+    ("content", "format_", "words"),
+    [
+        (WORKBOOK, Format.XLSX, "this is an Excel workbook (.xlsx) under another name"),
+        (zipped("xl/workbook.bin"), Format.XLSX, "this is an Excel workbook (.xlsx) under another"),
+        (WORKBOOK[:-30], Format.XLSX, "an Excel workbook (.xlsx) that was cut off, under another"),
+        (zipped("S1_R1.fastq", "S1_R2.fastq"), Format.UNKNOWN, "a zip archive under another name"),
+        (zipped("S1_R1.fastq")[:60], Format.UNKNOWN, "a zip archive that was cut off, under"),
+        (zipped("mail/xl/workbook.xml"), Format.UNKNOWN, "a zip archive under another name"),
+        (zipped(*map(str, range(2000))), Format.UNKNOWN, "a zip archive under another name"),
+    ],
+    ids=["xlsx", "xlsb", "cut xlsx", "zip", "cut zip", "workbook in a folder", "many files"],
+)
+def test_only_what_holds_a_workbook_is_called_one(
+    content: bytes, format_: Format, words: str
+) -> None:
+    report = examine(content)
+    assert (report.format, report.samples) == (format_, None)
+    (line,) = told(report)
+    assert words in line
+    assert line.endswith("save it as CSV (comma separated)" if format_ is Format.XLSX
+                         else "replace it")  # fmt: skip
+
+
+@given(st.integers(0, len(WORKBOOK)), st.integers(0, 40), st.binary(max_size=8))
+@settings(max_examples=300, deadline=None)
+def test_damaged_archives_are_no_trouble(at: int, length: int, piece: bytes) -> None:
+    report = examine(WORKBOOK[:at] + piece + WORKBOOK[at + length :])
+    assert report.problems
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("more", [1, 2])
+def test_a_second_byte_order_mark_hides_no_section(codec: str, more: int) -> None:
+    marks = "\ufeff" * (more + (codec != "utf-32"))  # whose codec writes one by itself
+    report = examine((marks + "[Data]\nSample_ID\nS1\n").encode(codec))
+    assert (report.format, report.samples) == (Format.V1, 1)
+    assert f"line 1: it begins with {more + 1} byte order marks (BOM)" in " ".join(told(report))
+    assert "no sample sheet" not in " ".join(told(report))
 
 
 def test_a_sign_for_inches_is_no_quotation_mark() -> None:

@@ -10,9 +10,6 @@ import pytest
 from datalake_syncd.core.sheets import Format
 from datalake_syncd.core.sheets.reader import examine
 
-FILES = Path(__file__).parents[3] / "shared" / "instrument-files"
-pytestmark = pytest.mark.skipif(not FILES.is_dir(), reason="no instrument files here")
-
 AOZAN = "GenomiqueENS+aozan/src/test/java/files/samplesheets"
 MADE = "_synthetic_samplesheets"
 USED = "Data/Intensities/BaseCalls/Alignment/SampleSheetUsed.csv"
@@ -100,21 +97,22 @@ def expected_of(table: str) -> Iterator[tuple[str, Expected]]:
 EXPECTED = dict(expected_of(SHEETS))
 
 
-def test_no_sheet_is_left_out() -> None:
-    assert {path.relative_to(FILES).as_posix() for path in FILES.rglob("*.csv")} == set(EXPECTED)
+def test_no_sheet_is_left_out(instrument_files: Path) -> None:
+    found = {path.relative_to(instrument_files) for path in instrument_files.rglob("*.csv")}
+    assert {path.as_posix() for path in found} == set(EXPECTED)
 
 
 @pytest.mark.parametrize("path", EXPECTED)
-def test_sheet(path: str) -> None:
-    report = examine((FILES / path).read_bytes())
+def test_sheet(path: str, instrument_files: Path) -> None:
+    report = examine((instrument_files / path).read_bytes())
     found = (report.format, report.samples, report.rows, len(report.defects))
     assert found == EXPECTED[path], [str(problem) for problem in report.problems]
     assert report.whole
 
 
 @pytest.mark.parametrize("path", [path for path in EXPECTED if EXPECTED[path][1]])
-def test_in_another_encoding_it_counts_the_same(path: str) -> None:
-    content = (FILES / path).read_bytes()
+def test_in_another_encoding_it_counts_the_same(path: str, instrument_files: Path) -> None:
+    content = (instrument_files / path).read_bytes()
     encoding = examine(content).encoding
     assert encoding is not None
     text = content.decode(encoding).lstrip("\ufeff")
@@ -124,13 +122,15 @@ def test_in_another_encoding_it_counts_the_same(path: str) -> None:
         assert again.rows == EXPECTED[path][2]
 
 
-def test_lanes_are_listed() -> None:
-    assert examine((FILES / MADE / "v1_lanes_same_sample.csv").read_bytes()).lanes == tuple("1234")
-    assert examine((FILES / AOZAN / "samplesheet_big.csv").read_bytes()).repeated == 24
+def test_lanes_are_listed(instrument_files: Path) -> None:
+    lanes = examine((instrument_files / MADE / "v1_lanes_same_sample.csv").read_bytes()).lanes
+    assert lanes == tuple("1234")
+    big = instrument_files / AOZAN / "samplesheet_big.csv"
+    assert examine(big.read_bytes()).repeated == 24
 
 
-def test_other_metadata_are_no_sheets() -> None:
-    for path in [*FILES.rglob("*.xml"), *FILES.rglob("*.tsv")]:
+def test_other_metadata_are_no_sheets(instrument_files: Path) -> None:
+    for path in [*instrument_files.rglob("*.xml"), *instrument_files.rglob("*.tsv")]:
         report = examine(path.read_bytes())
         assert report.format in (Format.HTML, Format.UNKNOWN, Format.EMPTY), path
         assert not report.samples

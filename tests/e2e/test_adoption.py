@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
 from azure.storage.blob import ContentSettings
@@ -143,7 +144,7 @@ def test_e5_what_differs_is_told_before_anything_is_overwritten(lab: Lab) -> Non
         assert etags(lab, run) == before[run.name]
         assert lab.read(f"{prefix_of(run)}.sync") == OLD_TIME
         assert sent(log, run) == 0
-    page = lab.call("status", expect=1).stdout
+    page = lab.call("status", expect=1, COLUMNS="200").stdout
     assert "3 need you" in page
     assert "RunInfo.xml" in page
     assert f"release nextseq/{longer.name}" in page
@@ -239,6 +240,51 @@ def test_an_old_sheet_that_nobody_has_any_more_is_not_overwritten_without_asking
     assert snapshots(lab, f"{prefix_of(own)}/SampleSheet.csv") == [LAB_SHEET]
 
 
+def test_another_sheet_than_the_labs_is_told_before_it_is_replaced(lab: Lab) -> None:
+    """No file of the run lies there; the sheet folder has another one."""
+    taken, kept, own = nextseq(1), nextseq(2), miseq(3)
+    for run in (taken, kept):
+        write(lab, run)
+        carried_before(lab, run, SampleSheet_csv=LAB_SHEET)
+        (lab.sheets("nextseq") / f"{run.name}.csv").write_bytes(LAB_SHEET.upper())
+    # The instrument's own is a file of the run: it stays beside the lab's, and nobody is asked.
+    write(lab, own)
+    carried_before(lab, own)
+    (lab.sheets() / f"{own.name}.csv").write_bytes(LAB_SHEET)
+    before = {run.name: etags(lab, run) for run in (taken, kept)}
+    log = lab.once(expect=1)
+    for run in (taken, kept):
+        row = row_of(lab, run)
+        assert row.status == "blocked"
+        assert "already has a published run" in (row.reason or "")
+        assert f"{lab.sheets('nextseq')}/{run.name}.csv" in (row.reason or "")
+        assert f"datalake-syncd release nextseq/{run.name}" in (row.next_step or "")
+        assert f"datalake-syncd retry nextseq/{run.name}" in (row.next_step or "")
+        assert etags(lab, run) == before[run.name]
+        assert snapshots(lab, f"{prefix_of(run)}/SampleSheet.csv") == []
+        assert lab.read(f"{prefix_of(run)}.sync") == OLD_TIME
+        assert sent(log, run) == 0
+    files = {**own.files(), "SampleSheet.csv": LAB_SHEET}
+    files["SampleSheet.instrument.csv"] = own.files()["SampleSheet.csv"]
+    expect_adopted(lab, own, files)
+
+    lab.call("release", taken.name)
+    (lab.sheets("nextseq") / f"{kept.name}.csv").unlink()
+    lab.call("retry", kept.name)
+    lab.once()
+    expect_adopted(lab, taken, {**taken.files(), "SampleSheet.csv": LAB_SHEET.upper()})
+    assert snapshots(lab, f"{prefix_of(taken)}/SampleSheet.csv") == [LAB_SHEET]
+    expect_adopted(lab, kept, {**kept.files(), "SampleSheet.csv": LAB_SHEET})
+    assert etags(lab, kept) == before[kept.name]
+    for run in (taken, kept):
+        assert [gate for gate in row_of(lab, run).gates if not gate["passed"]] == []
+    # From now on it is our run, and an edited sheet replaces the one before it as ever.
+    (lab.sheets("nextseq") / f"{kept.name}.csv").write_bytes(LAB_SHEET.lower())
+    lab.once()
+    assert lab.read(f"{prefix_of(kept)}/SampleSheet.csv") == LAB_SHEET.lower()
+    assert snapshots(lab, f"{prefix_of(kept)}/SampleSheet.csv") == [LAB_SHEET]
+
+
 def test_a_run_that_is_only_in_the_lake_is_known_and_left_alone(lab: Lab) -> None:
     """The old scripts removed the source of what they had carried."""
     gone, here = miseq(1), miseq(2)
@@ -253,6 +299,8 @@ def test_a_run_that_is_only_in_the_lake_is_known_and_left_alone(lab: Lab) -> Non
     assert lab.read(f"{prefix_of(gone)}.sync") == OLD_TIME
     assert not [line for line in log if line["level"] == "ERROR"]
     assert gone.name in lab.call("status", "--all").stdout
+    why = json.loads(lab.call("why", gone.name, "--json").stdout)["gates"]["publish"]
+    assert "only the marker is" in {gate["name"]: gate["found"] for gate in why}["sample sheet"]
     # A folder under its name comes back: nothing of the lake is touched.
     write(lab, gone)
     again = log_lines(lab.call("once", expect=None, SYNCD_LOOK_AGAIN="1").stdout)

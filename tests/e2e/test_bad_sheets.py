@@ -6,16 +6,18 @@ import hashlib
 import json
 import os
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from demo.sequencer import NextSeqRun
-from tests.e2e.lab import Lab
+from tests.e2e.lab import Lab, log_lines
 from tests.e2e.runs import (
     expect_alarm,
     expect_published,
     expect_stopped,
+    folder_of,
     go_on,
     miseq,
     nextseq,
@@ -36,15 +38,22 @@ def expect_sheet(lab: Lab, run: NextSeqRun, size: int = len(SHEET)) -> None:
     assert "SampleSheet.csv" in lab.read(f"nextseq-out/{run.name}.md5").decode()
 
 
-def test_h9_what_is_no_sheet_is_told_and_mended(lab: Lab) -> None:
-    link, pipe, folder, good = (nextseq(number) for number in (1, 2, 3, 9))
-    write(lab, link, pipe, folder, good)
+def put_no_sheets(lab: Lab, link: NextSeqRun, pipe: NextSeqRun, folder: NextSeqRun) -> Path:
+    """A link, a FIFO and a folder in the places of sheets; gives their folder."""
     target = lab.root / "elsewhere.csv"
     target.write_text("secret of another lab")
     sheets = lab.sheets("nextseq")
     (sheets / f"{link.name}.csv").symlink_to(target)
     os.mkfifo(sheets / f"{pipe.name}.csv")
     (sheets / f"{folder.name}.csv").mkdir()
+    return sheets
+
+
+def test_h9_what_is_no_sheet_is_told_and_mended(lab: Lab) -> None:
+    link, pipe, folder, good = (nextseq(number) for number in (1, 2, 3, 9))
+    lab.configure(instruments__nextseq=['sample_sheet = "required"'])
+    write(lab, link, pipe, folder, good)
+    sheets = put_no_sheets(lab, link, pipe, folder)
     (sheets / f"{good.name}.csv").write_bytes(SHEET)
     log = lab.once(expect=1)
     expect_sheet(lab, good)
@@ -56,17 +65,80 @@ def test_h9_what_is_no_sheet_is_told_and_mended(lab: Lab) -> None:
         lab.expect_in_lake(files, f"nextseq-out/{run.name}")
         assert row_of(lab, run).files_proven == len(files)
         assert len(lab.blobs(name_starts_with=f"nextseq-out/{run.name}")) == len(files)
+        gate = sheet_gate(lab, run)
+        assert gate["passed"] is False
+        assert words in gate["found"]
 
     (sheets / f"{link.name}.csv").unlink()
     (sheets / f"{pipe.name}.csv").unlink()
     (sheets / f"{folder.name}.csv").rmdir()
     (sheets / f"{link.name}.csv").write_bytes(SHEET)
-    for run in (link, pipe, folder):
+    lab.call("retry", link.name)
+    lab.configure(instruments__nextseq=['sample_sheet = "optional"'])
+    for run in (pipe, folder):
         lab.call("retry", run.name)
     go_on(lab, link, pipe, folder)
     expect_sheet(lab, link)
     for run in (pipe, folder):
         expect_published(lab, run)
+    for run in (link, pipe, folder):
+        assert [gate for gate in row_of(lab, run).gates if not gate["passed"]] == []
+
+
+def test_h9_what_is_no_optional_sheet_withholds_no_marker(lab: Lab) -> None:
+    link, pipe, folder, huge = (nextseq(number) for number in (1, 2, 3, 4))
+    runs = (link, pipe, folder, huge)
+    write(lab, *runs)
+    sheets = put_no_sheets(lab, link, pipe, folder)
+    with (sheets / f"{huge.name}.csv").open("wb") as file:
+        file.truncate(BIG + 1)
+    log = lab.once()
+    said = ("symbolic link", "not a regular", "not a regular", f"has {BIG + 1} bytes")
+    for run, words in zip(runs, said, strict=True):
+        expect_published(lab, run)
+        (told,) = warnings(log, run)
+        assert f"{run.name}.csv" in told["message"]
+        assert words in told["message"]
+        assert told["next_step"]
+        assert "SampleSheet" not in lab.read(f"nextseq-out/{run.name}.md5").decode()
+        gate = sheet_gate(lab, run)
+        assert gate["passed"] is True
+        assert words in gate["found"]
+
+    # The next generation is not held up either, and nobody is told the same once more.
+    for run in runs:
+        (folder_of(lab, run) / "more.txt").write_bytes(b"later")
+    again = log_lines(lab.call("once", expect=None, SYNCD_LOOK_AGAIN="0").stdout) + lab.once()
+    for run in runs:
+        assert row_of(lab, run).generation == 2
+        assert warnings(again, run) == []
+
+    # Mended it is attached by itself; and one that breaks later takes nothing away.
+    (sheets / f"{link.name}.csv").unlink()
+    (sheets / f"{link.name}.csv").write_bytes(SHEET)
+    lab.once()
+    expect_sheet(lab, link)
+    (sheets / f"{link.name}.csv").unlink()
+    (sheets / f"{link.name}.csv").symlink_to(lab.root / "elsewhere.csv")
+    (folder_of(lab, link) / "still-more.txt").write_bytes(b"later")
+    log = log_lines(lab.call("once", expect=None, SYNCD_LOOK_AGAIN="0").stdout) + lab.once()
+    row = row_of(lab, link)
+    assert (row.done, row.status, row.generation) == ("publish", "finished", 4)
+    assert lab.read(f"nextseq-out/{link.name}/SampleSheet.csv") == SHEET
+    assert len(warnings(log, link)) == 1
+
+
+def warnings(log: list[dict[str, Any]], run: NextSeqRun) -> list[dict[str, Any]]:
+    """What the step told of a sheet that is none; the watch looks at published runs besides."""
+    told = lines(log, run, "sheet.unusable")
+    return [line for line in told if (line["level"], line["step"]) == ("WARNING", "attach-sheet")]
+
+
+def sheet_gate(lab: Lab, run: NextSeqRun) -> dict[str, Any]:
+    document = json.loads(lab.call("why", run.name, "--json", expect=None).stdout)
+    (gate,) = [one for one in document["gates"]["publish"] if one["name"] == "sample sheet"]
+    assert [one for one in document["gates"]["upload"] if "sheet" in one["name"]] == []
+    return dict(gate)
 
 
 def test_a_bad_sheet_that_comes_late_holds_up_no_good_one(lab: Lab) -> None:
@@ -145,6 +217,36 @@ def test_h9_sheets_that_nobody_can_use_are_attached_as_they_are_and_told(lab: La
     assert lines(log, runs[9], "sheet.attached")[0]["message"].endswith("v1, 1 sample")
     assert lines(log, runs[9], "sheet.problems") == []
     assert [line for line in log if line["level"] == "ERROR"] == []
+
+
+REMARKED = b"[Data]\r\nSample_ID,index\r\nS1,ACGT\r\n\r\n[Odd]\r\nx,y\r\n"
+
+
+def test_remarks_are_told_in_words_once_for_each_content(lab: Lab) -> None:
+    run = nextseq(1)
+    write(lab, run)
+    sheet = lab.sheets("nextseq") / f"{run.name}.csv"
+    sheet.write_bytes(REMARKED)
+    log = lab.once()
+    (told,) = lines(log, run, "sheet.remarks")
+    assert told["level"] == "INFO"
+    assert "line 5: " in told["message"]
+    assert "[Odd] is not known" in told["message"]
+    assert lines(log, run, "sheet.problems") == []
+
+    # Attached again for another reason, and the same sheet saved again: nothing new to tell.
+    (folder_of(lab, run) / "more.txt").write_bytes(b"later")
+    log = log_lines(lab.call("once", expect=None, SYNCD_LOOK_AGAIN="0").stdout) + lab.once()
+    sheet.write_bytes(REMARKED)
+    log += lab.once()
+    assert lines(log, run, "sheet.attached")
+    assert lines(log, run, "sheet.remarks") == []
+
+    # Another content is another matter, with its defects first.
+    sheet.write_bytes(REMARKED + b"[Data]\r\nSample_ID,index\r\nS1,ACGT\r\n")
+    log = lab.once()
+    assert "line 5: " in lines(log, run, "sheet.remarks")[0]["message"]
+    assert "line " in lines(log, run, "sheet.problems")[0]["message"]
 
 
 def lines(log: list[dict[str, Any]], run: NextSeqRun, event: str) -> list[dict[str, Any]]:

@@ -252,6 +252,7 @@ def test_a_change_that_vanishes_before_it_was_carried_is_told(lab: Lab) -> None:
 
 
 def test_a_sheet_that_is_mended_lets_its_run_go_on(lab: Lab) -> None:
+    lab.configure(instruments__miseq=['sample_sheet = "required"'])
     MiSeqRun(MISEQ).write_all(lab.source())
     sheet = lab.sheets() / f"{MISEQ}.csv"
     sheet.symlink_to("elsewhere.csv")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from datalake_syncd.core.errors import NeedsPerson, SourceOffline, Transient
 from datalake_syncd.steps.sheets.files import (
     Sheet,
+    differing,
     find_sheet,
     hash_sheet,
     list_sheets,
@@ -97,3 +100,100 @@ def test_a_sheet_folder_is_listed_with_its_years(tmp_path: Path) -> None:
         find_sheet(tmp_path, "run", list_sheets(tmp_path))
     with pytest.raises(SourceOffline, match="can't be listed"):
         list_sheets(tmp_path / "away")
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, folder: Path, number: int) -> None:
+    """Opening this folder fails; root is not stopped by rights."""
+    real = os.open
+
+    def refuse(path: Any, *args: Any, **more: Any) -> int:
+        if str(path) == str(folder):
+            raise OSError(number, os.strerror(number), str(path))
+        return real(path, *args, **more)
+
+    monkeypatch.setattr(os, "open", refuse)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EIO, errno.ENOENT])
+def test_a_sheet_folder_that_can_not_be_listed_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    failing(monkeypatch, tmp_path, number)
+    with pytest.raises(SourceOffline, match="can't be listed") as told:
+        list_sheets(tmp_path)
+    assert f"the sample sheets in {tmp_path} can't be listed" in told.value.what
+    assert os.strerror(number) in told.value.what
+    denied = number in (errno.EACCES, errno.EPERM)
+    assert ("read access" in told.value.next_step) == denied
+    assert "retry RUN" not in told.value.next_step, "it heals by itself"
+
+
+def test_a_year_that_can_not_be_read_is_left_out_with_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("2019", "2020"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.csv").write_bytes(name.encode())
+    failing(monkeypatch, tmp_path / "2020", errno.EACCES)
+    left_out: dict[str, NeedsPerson] = {}
+    listed = list_sheets(tmp_path, nothing, left_out)
+    assert listed["run.csv"] == ["2019/run.csv"]
+    assert list(left_out) == ["2020"]
+    assert f"the sample sheets in {tmp_path}/2020 are left out" in left_out["2020"].what
+    assert "Permission denied" in left_out["2020"].what
+    assert "read access" in left_out["2020"].next_step
+    assert list_sheets(tmp_path) == listed, "nobody needs to ask for it"
+
+
+def test_a_year_on_a_disk_with_a_fault_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "2020").mkdir()
+    failing(monkeypatch, tmp_path / "2020", errno.EIO)
+    with pytest.raises(SourceOffline, match="Input/output error") as told:
+        list_sheets(tmp_path)
+    assert f"{tmp_path}/2020" in told.value.what
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_year_that_is_a_link_is_not_followed_and_told(tmp_path: Path, inside: bool) -> None:
+    folder = tmp_path / "sheets"
+    target = folder / "archive" if inside else tmp_path / "another lab"
+    folder.mkdir()
+    target.mkdir()
+    (target / "run.csv").write_bytes(b"of another lab")
+    (folder / "2020").symlink_to(target)
+    (folder / "2019").write_bytes(b"a file")
+    left_out: dict[str, NeedsPerson] = {}
+    listed = list_sheets(folder, nothing, left_out)
+    assert "run.csv" not in listed
+    assert list(left_out) == ["2020"]
+    assert f"{folder}/2020 are left out: it is a symbolic link" in left_out["2020"].what
+    assert "mount --bind" in left_out["2020"].next_step
+    # The folder that the configuration names may be one.
+    (tmp_path / "link").symlink_to(folder)
+    assert list_sheets(tmp_path / "link") == listed
+
+
+def test_sheets_that_differ_are_told_from_copies(tmp_path: Path) -> None:
+    for year in ("2018", "2019", "2020", "2021", "2022"):
+        (tmp_path / year).mkdir()
+    old = (1_600_000_000, 1_600_000_000)
+    for place, text in {
+        "run.csv": b"one",
+        "2022/run.csv": b"one",  # a copy with another time
+        "2021/run.csv": b"two",  # as long, and other bytes
+        "2020/run.csv": b"three",
+    }.items():
+        (tmp_path / place).write_bytes(text)
+        os.utime(tmp_path / place, (old[0] + len(place), old[1] + len(place) + ord(text[1:2])))
+    (tmp_path / "2019/run.csv").symlink_to(tmp_path / "run.csv")
+    (tmp_path / "2018/run.csv").mkdir()
+    listed = list_sheets(tmp_path)
+    taken = find_sheet(tmp_path, "run", listed)
+    assert taken is not None
+    assert taken.path == tmp_path / "run.csv"
+    ticks: list[None] = []
+    others = differing(taken, tmp_path, listed, lambda: ticks.append(None))
+    assert [one.path for one in others] == [tmp_path / "2021/run.csv", tmp_path / "2020/run.csv"]
+    assert len(ticks) >= 6

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from datalake_syncd.core.sheets.archive import archive
 from datalake_syncd.core.sheets.report import Findings, Format, shown
 
 #: So much of a sheet is read (bytes); a sheet of 6,000 rows has 0.6 MB.
@@ -18,7 +19,6 @@ _CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _PROBE = 65_536
 
 _MAGIC = (
-    (b"PK\x03\x04", Format.XLSX, "an Excel workbook (.xlsx)"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Format.XLSX, "an old Excel workbook (.xls)"),
     (b"%PDF", Format.UNKNOWN, "a PDF"),
     (b"\x1f\x8b", Format.UNKNOWN, "compressed (gzip)"),
@@ -50,15 +50,18 @@ class Lines:
 
 def lines_of(data: bytes, findings: Findings) -> Lines | tuple[Format, str | None]:
     """The lines of a sheet; or, of what is no text, its format and its encoding (None: bytes)."""
-    for magic, format_, words in _MAGIC:
-        if data.startswith(magic):
-            advice = "save it as CSV (comma separated)" if format_ is Format.XLSX else "replace it"
-            findings.defect("disguise", f"this is {words} under another name: {advice}")
-            return format_, None
+    known = ((format_, words) for magic, format_, words in _MAGIC if data.startswith(magic))
+    disguise = next(known, None) or archive(data)
+    if disguise is not None:
+        format_, words = disguise
+        advice = "save it as CSV (comma separated)" if format_ is Format.XLSX else "replace it"
+        findings.defect("disguise", f"this is {words} under another name: {advice}")
+        return format_, None
     part = data[:READ_LIMIT]
     if len(data) > READ_LIMIT:
         _not_whole(findings, f"the first {READ_LIMIT >> 20} MiB of {len(data):,} bytes")
     text, encoding = _decode(part, findings)
+    text = _without_marks(text, findings)
     if _HTML.match(text):
         findings.defect("disguise", "this is a web page or XML, not a sheet: get the sheet again")
         return Format.HTML, encoding
@@ -98,6 +101,16 @@ def _decode(data: bytes, findings: Findings) -> tuple[str, str]:
             "encoding", f"it is not UTF-8 but probably {encoding}, as '{first}' shows", line
         )
         return text, encoding
+
+
+def _without_marks(text: str, findings: Findings) -> str:
+    """The text without further marks before it: programs read them as part of the first cell."""
+    plain = text.lstrip("\ufeff")
+    if plain != text:
+        count = len(text) - len(plain) + 1
+        words = f"it begins with {count:,} byte order marks (BOM): save it anew, as UTF-8"
+        findings.defect("bom", words, 1)
+    return plain
 
 
 def _as_marked(data: bytes, codec: str, findings: Findings) -> str:

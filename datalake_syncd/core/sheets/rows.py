@@ -16,6 +16,7 @@ _MAX_QUOTED_LINES = 10
 _PROBED = 200  # lines
 _SEP = re.compile(r'"?sep=(.)"?[,;\t]*', re.IGNORECASE)
 _DATA = re.compile(r'[\s"]*\[\s*(bclconvert_)?data\s*\]', re.IGNORECASE)
+_SECTION = re.compile(r"\s*\[\w[\w ]*\]")
 _NAMES = {
     ",": "commas",
     ";": "semicolons, as Excel saves CSV in some countries",
@@ -25,11 +26,17 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: the number of its first line, its fields without spaces around them."""
+    """One row: the number of its first line, its fields without spaces around them.
+
+    ``lines`` is how many it takes. ``swallowed`` is the largest number of separators that a line
+    of it, other than the first, has within a cell: as many as a row has, and it was one.
+    """
 
     line: int
     fields: tuple[str, ...]
     raw: tuple[str, ...]
+    lines: int = 1
+    swallowed: int = 0
 
     @property
     def blank(self) -> bool:
@@ -91,22 +98,22 @@ def rows_of(lines: Sequence[str], delimiter: str, findings: Findings) -> Iterato
     """Every row, blank ones too."""
     at = 0
     while at < len(lines):
-        raw, used = _row(lines, at, delimiter, findings)
+        raw, used, swallowed = _row(lines, at, delimiter, findings)
         if len(raw) > _MAX_FIELDS:
             findings.defect("too-many", f"it has {len(raw):,} fields", at + 1)
             raw = raw[:_MAX_FIELDS]
             findings.whole = False
-        yield Row(at + 1, tuple(field.strip() for field in raw), tuple(raw))
+        yield Row(at + 1, tuple(field.strip() for field in raw), tuple(raw), used, swallowed)
         at += used
 
 
 def _row(
     lines: Sequence[str], at: int, delimiter: str, findings: Findings
-) -> tuple[list[str], int]:
-    """The fields of one row and the number of lines that it took."""
+) -> tuple[list[str], int, int]:
+    """The fields of one row, the number of lines that it took, and what they swallowed."""
     line = lines[at]
     if '"' not in line:
-        return line.split(delimiter), 1
+        return line.split(delimiter), 1, 0
     ran_out = False
 
     def feed() -> Iterator[str]:
@@ -122,16 +129,22 @@ def _row(
         ran_out, fields = True, []
     if ran_out:
         findings.defect("unclosed-quote", "a quotation mark without its other one", at + 1)
-        return [field.strip().strip('"') for field in line.split(delimiter)], 1
-    used = reader.line_num
+        return [field.strip().strip('"') for field in line.split(delimiter)], 1, 0
+    used, swallowed = reader.line_num, 0
     findings.quoted = findings.quoted or used > 1 or fields != line.split(delimiter)
     if used > 1:
         words = f"a cell goes over {used} lines; some programs read that as {used} rows"
         findings.remark("newline-in-quotes", words, at + 1)
+        inside = [text for field in fields for text in field.split("\n")[1:]]
+        swallowed = max(text.count(delimiter) for text in inside)
+        section = next((text for text in inside if _SECTION.match(text)), None)
+        if section is not None:
+            words = f"a stray quotation mark makes '{shown(section)}', a section, part of this row"
+            findings.defect("swallowed", words, at + 1)
     if len(fields) == 1 and line.count(delimiter) and fields[0].count(delimiter) > 1:
         findings.defect("quoted-line", "the whole line stands in quotation marks", at + 1)
-        return fields[0].split(delimiter), used
-    return fields, used
+        return fields[0].split(delimiter), used, swallowed
+    return fields, used, swallowed
 
 
 def in_sections(rows: Iterator[Row], findings: Findings) -> Iterator[Placed]:

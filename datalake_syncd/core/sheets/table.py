@@ -71,15 +71,21 @@ def check_table(
     columns = _columns(header, title, findings)
     if columns is None:
         return None
+    _swallowed(header, columns, findings)
     ids: Counter[str] = Counter()
     lanes: Counter[str] = Counter()
     taken: dict[tuple[str, str, str], tuple[str, int]] = {}
     without: dict[str, tuple[str, int]] = {}
     spelled: dict[str, str] = {}
     for row in rows:
+        _swallowed(row, columns, findings)
+        name = _field(row, columns.id)
+        if plain(name) == _ID:
+            words = "the header of the samples stands there a second time; it is no sample"
+            findings.defect("header-twice", words, row.line)
+            continue
         _width(row, columns, findings)
         _excel(row, findings)
-        name = _field(row, columns.id)
         lane = _field(row, columns.lane)
         index1, index2 = (_index(_field(row, at)) for at in (columns.index1, columns.index2))
         if lane:
@@ -147,6 +153,16 @@ def _width(row: Row, columns: _Columns, findings: Findings) -> None:
         last = max(number for number, field in enumerate(row.fields) if field) + 1
         words = f"it has {last} fields, and the header of the samples has {wanted}"
         findings.defect("too-many", words, row.line)
+
+
+def _swallowed(row: Row, columns: _Columns, findings: Findings) -> None:
+    """Two quotation marks that are none, a few rows apart: what lies between is one cell."""
+    if row.lines == 1 or row.swallowed < len(columns.names) - 1:
+        return
+    first, last = row.line + 1, row.line + row.lines - 1
+    lines = f"line {first}" if first == last else f"lines {first} to {last}"
+    words = f"a stray quotation mark makes {lines} part of this row: no samples are read from there"
+    findings.defect("swallowed", words, row.line)
 
 
 def _excel(row: Row, findings: Findings) -> None:

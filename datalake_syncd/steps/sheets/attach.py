@@ -7,16 +7,30 @@ stood at ``SampleSheet.csv`` before and was not our own last sheet stays as a sn
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
+from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.failpoints import FailPoint, reach
-from datalake_syncd.core.errors import Transient
+from datalake_syncd.adapters.ledger import Ledger, Run
+from datalake_syncd.core.errors import NeedsPerson, SourceChanged, Transient
 from datalake_syncd.core.model import Blob
 from datalake_syncd.core.names import escape
-from datalake_syncd.core.sheets import ATTACHED, SheetReport, read_sheet, sheet_name
+from datalake_syncd.core.sheets import (
+    ATTACHED,
+    SHEET,
+    Problem,
+    Severity,
+    SheetReport,
+    read_sheet,
+    sheet_name,
+)
+from datalake_syncd.steps.adoption import adopted_sheet, is_strangers
 from datalake_syncd.steps.context import Answer, Context, Done, Wait
-from datalake_syncd.steps.recheck import other_lake
+from datalake_syncd.steps.published import read_and_hash
+from datalake_syncd.steps.recheck import other_lake, source_unchanged, without_gates
 from datalake_syncd.steps.sheets import own
 from datalake_syncd.steps.sheets.files import (
     Sheet,
@@ -28,27 +42,69 @@ from datalake_syncd.steps.sheets.files import (
     read_whole,
 )
 from datalake_syncd.steps.sheets.near import look_alikes
+from datalake_syncd.steps.transfer import OVERWRITE
 
 _NO_SHEET: dict[str, Any] = {"sheet": None}
+_NO_FOLDER = "there is no sample_sheets folder in the configuration"
 _TOLD = 5  # problems that the log names
+#: The event of a sheet that is none; its ``reason`` is what was told.
+UNUSABLE = "sheet.unusable"
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A sheet and the very bytes of it that are attached."""
+
+    sheet: Sheet
+    content: bytes
+    md5: str
 
 
 def attach_sheet(context: Context) -> Answer:
     """Attach the sheet that is there now, or say that none is."""
-    elsewhere = other_lake(context)
-    if elsewhere is not None:
-        return elsewhere
-    sheet, listed = context.sheet_patience.call(lambda tick: _look(context, tick))
+    answer = other_lake(context) or _answer(context)
+    if isinstance(answer, Done):
+        opened = without_gates(context.run, SHEET, OVERWRITE)
+        return replace(answer, columns={**answer.columns, **opened})
+    return answer
+
+
+def _answer(context: Context) -> Answer:
+    listed: SheetNames = {}
+    folder = context.instrument.sample_sheets
+    if folder is not None:
+        listed = context.sheet_patience.call(lambda tick: list_sheets(folder, tick))
+    try:
+        read = context.sheet_patience.call(lambda tick: _read(context, listed, tick))
+    except NeedsPerson as error:
+        if context.instrument.sample_sheet == "required":
+            raise
+        return _without_unusable(context, listed, error)
+    return _without(context, listed) if read is None else _attach(context, read)
+
+
+def _read(context: Context, listed: SheetNames, tick: Callable[[], None]) -> _Read | None:
+    folder = context.instrument.sample_sheets
+    sheet = None if folder is None else find_sheet(folder, context.run.name, listed)
     if sheet is None:
-        return _without(context, listed)
-    md5 = context.sheet_patience.call(lambda tick: hash_sheet(sheet, tick))
-    own.set_aside(context, md5)
-    content = context.sheet_patience.call(lambda tick: read_whole(sheet, md5, tick))
-    # Of the bytes that are attached, not of what may lie in the folder a moment later.
-    report = read_sheet(content)
-    blob = _upload(context, sheet, content, md5)
+        return None
+    md5 = hash_sheet(sheet, tick)
+    return _Read(sheet, read_whole(sheet, md5, tick), md5)
+
+
+def _attach(context: Context, read: _Read) -> Answer:
+    sheet, md5 = read.sheet, read.md5
+    there = context.lake.get(context.prefix + ATTACHED)
+    equal = there is not None and _holds(context, there, read)
+    if there is not None and not equal and is_strangers(context, there):
+        _ask_for(context, there, sheet)
+    lost = own.set_aside(context, md5)
+    if lost is not None:
+        return lost
+    report = read_sheet(read.content)
+    blob = there if there is not None and equal else _upload(context, read, earlier=there)
     reach(FailPoint.EFFECT_ATTACH_SHEET)
-    _tell_problems(context, sheet, report)
+    _tell_problems(context, read, report)
     return Done(
         "sheet.attached",
         f"{escape(sheet.path.name)} ({sheet.stat.size} bytes) is attached: {report.summary()}",
@@ -64,28 +120,83 @@ def attach_sheet(context: Context) -> Answer:
     )
 
 
-def _look(context: Context, tick: Callable[[], None]) -> tuple[Sheet | None, SheetNames]:
-    folder = context.instrument.sample_sheets
-    if folder is None:
-        return None, {}
-    listed = list_sheets(folder, tick)
-    return find_sheet(folder, context.run.name, listed), listed
-
-
-def _tell_problems(context: Context, sheet: Sheet, report: SheetReport) -> None:
-    """Say what demultiplexing would stumble over; the sheet is attached as it is all the same."""
-    defects = report.defects
-    if not defects:
-        return
-    words = "; ".join(str(problem) for problem in defects[:_TOLD])
-    more = f"; and {len(defects) - _TOLD} more" if len(defects) > _TOLD else ""
-    context.log(
-        logging.WARNING,
-        "sheet.problems",
-        f"{escape(sheet.path.name)} is attached as it is, but: {words}{more}",
-        step="attach-sheet",
-        next_step="mend the sheet in its folder; it is attached again by itself",
+def _holds(context: Context, there: Blob, read: _Read) -> bool:
+    """Whether the lake has these bytes already; what a blob claims of itself is no proof."""
+    ours = context.run.sheet
+    if ours is not None and ours["etag"] == there.etag:
+        return bool(ours["md5"] == read.md5)
+    if there.size != len(read.content):
+        return False
+    expected = (read.md5, there.size)
+    seen = read_and_hash(
+        context.lake, there.name, expected, lambda _count: context.beat(), context.should_stop
     )
+    return seen is not None and (seen.md5, seen.size, seen.etag) == (*expected, there.etag)
+
+
+def _ask_for(context: Context, there: Blob, sheet: Sheet) -> None:
+    """The sheet of a run that somebody else published is not replaced without asking."""
+    run = context.run
+    if OVERWRITE in run.accepted:
+        return
+    key, path = escape(run.key), escape(str(sheet.path))
+    raise NeedsPerson(
+        f"the lake already has a published run {escape(run.name)} with another {ATTACHED} "
+        f"({there.size} bytes) than {path} ({sheet.stat.size} bytes)",
+        why="others may have worked with the one that lies there; nothing was overwritten",
+        next_step=(
+            "compare both; to attach this one (a snapshot of the other is kept first): "
+            f"datalake-syncd release {key}; to keep the one in the lake, take {path} away, then: "
+            f"datalake-syncd retry {key}"
+        ),
+        gate=OVERWRITE,
+    )
+
+
+def _upload(context: Context, read: _Read, *, earlier: Blob | None) -> Blob:
+    name = context.prefix + ATTACHED
+    if earlier is not None:
+        snapshot = context.lake.snapshot(name)
+        reach(FailPoint.EARLIER_SHEET_KEPT)
+        context.log(
+            logging.INFO,
+            "lake.snapshot",
+            f"the earlier {ATTACHED} is kept as snapshot {snapshot}",
+            step="attach-sheet",
+        )
+    blob = context.lake.upload(name, read.content, "text/csv")
+    if blob.md5 != read.md5:
+        raise Transient(f"{escape(str(read.sheet.path))} did not arrive as it was read")
+    return blob
+
+
+def _tell_problems(context: Context, read: _Read, report: SheetReport) -> None:
+    """Say, once of each content, what is odd in a sheet; it is attached as it is all the same."""
+    last = context.run.sheet
+    if last is not None and last["md5"] == read.md5 and "format" in last:
+        return
+    name = escape(read.sheet.path.name)
+    if report.defects:
+        context.log(
+            logging.WARNING,
+            "sheet.problems",
+            f"{name} is attached as it is, but: {_in_words(report.defects)}",
+            step="attach-sheet",
+            next_step="mend the sheet in its folder; it is attached again by itself",
+        )
+    remarks = [one for one in report.problems if one.severity is Severity.REMARK]
+    if remarks:
+        context.log(
+            logging.INFO,
+            "sheet.remarks",
+            f"remarks about {name}, which is attached as it is: {_in_words(remarks)}",
+            step="attach-sheet",
+        )
+
+
+def _in_words(problems: Sequence[Problem]) -> str:
+    more = f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
+    return "; ".join(str(problem) for problem in problems[:_TOLD]) + more
 
 
 def _without(context: Context, listed: SheetNames) -> Answer:
@@ -99,9 +210,11 @@ def _without(context: Context, listed: SheetNames) -> Answer:
             return Done("sheet.none", "the instrument's own sheet is the only one", {}, _NO_SHEET)
         # Attached before; that it is no longer in the folder takes nothing away.
         return Done("sheet.kept", "the attached sample sheet stays", columns={})
-    adopted = _adopted(context)
+    adopted = adopted_sheet(context)
     if adopted is not None:
         return adopted
+    if context.instrument.sample_sheets is None:
+        return _instruments_own(context) if required else Done("sheet.none", _NO_FOLDER)
     near = look_alikes(context.run, places(listed), context.ledger.runs.names())
     if required:
         expected = escape(sheet_name(context.run.name))
@@ -115,41 +228,47 @@ def _without(context: Context, listed: SheetNames) -> Answer:
     return Done("sheet.none", f"no sample sheet yet{looks}; it is attached when it comes")
 
 
-def _adopted(context: Context) -> Done | None:
-    """A sheet that the lake has and no file of the run explains was attached before us.
-
-    By an earlier ledger that was lost, or by whatever carried runs before this service.
-    """
-    own = context.ledger.files.one(context.run.id, ATTACHED)
-    if own is not None and own.lake_path == ATTACHED:
-        return None
-    seen = context.lake.hash(context.prefix + ATTACHED)
-    if seen is None:
-        return None
-    return Done(
-        "sheet.adopted",
-        f"the lake already has a {ATTACHED} ({seen.size} bytes); it stays",
-        columns={"sheet": {"path": None, "size": seen.size, "md5": seen.md5, "etag": seen.etag}},
+def _instruments_own(context: Context) -> Answer:
+    """One is required, and nobody says where the lab's would be: the instrument's own counts."""
+    found = context.ledger.files.one(context.run.id, ATTACHED)
+    if found is not None:
+        told = f"{_NO_FOLDER}: the instrument's own counts as the required one"
+        return Done("sheet.own", told, {"sheet": found.lake_path})
+    names: list[str] = []
+    if context.run.pruned_at is None:
+        with suppress(SourceChanged):  # a folder that is away is told by the watch
+            names = context.patience.call(lambda _tick: tree.top_names(context.folder))
+    if ATTACHED in names:
+        source_unchanged(context)  # else it came late, and the run settles with it
+    return Wait(
+        f"a sample sheet is required, {_NO_FOLDER}, and the instrument wrote no {ATTACHED} of "
+        'its own; set sample_sheets, or sample_sheet = "optional"',
+        context.config.daemon.scan_interval,
     )
 
 
-def _upload(context: Context, sheet: Sheet, content: bytes, md5: str) -> Blob:
-    name = context.prefix + ATTACHED
-    there = context.lake.get(name)
-    if there is not None and there.size == len(content):
-        seen = context.lake.hash(name) if there.md5 is None else None  # others store no MD5
-        if md5 in (there.md5, seen and seen.md5):
-            return there
-    if there is not None:
-        snapshot = context.lake.snapshot(name)
-        reach(FailPoint.EARLIER_SHEET_KEPT)
+def _without_unusable(context: Context, listed: SheetNames, error: NeedsPerson) -> Answer:
+    """What lies at the place of an optional sheet can't be read: told, and waited for by nobody."""
+    answer, reason = _without(context, listed), str(error)
+    new = not is_told_unusable(context.ledger, context.run, reason)
+    if new:
         context.log(
-            logging.INFO,
-            "lake.snapshot",
-            f"the earlier {ATTACHED} is kept as snapshot {snapshot}",
-            step="attach-sheet",
+            logging.WARNING, UNUSABLE, reason, step="attach-sheet", next_step=error.next_step
         )
-    blob = context.lake.upload(name, content, "text/csv")
-    if blob.md5 != md5:
-        raise Transient(f"{escape(str(sheet.path))} did not arrive as it was read")
-    return blob
+    if isinstance(answer, Done) and answer.event == "sheet.none":
+        told = "goes on without a sample sheet: what lies at its place can't be used"
+        return replace(answer, event=UNUSABLE, message=told, data={"reason": reason})
+    if new:
+        context.ledger.runs.event(
+            context.run.id, context.now(), UNUSABLE, reason, {"reason": reason}, "attach-sheet"
+        )
+    return answer
+
+
+def is_told_unusable(ledger: Ledger, run: Run, reason: str) -> bool:
+    """Whether this was told of the run's sheet already, by this process or by an earlier one."""
+    told = ledger.runs.last_event(run.id, UNUSABLE)
+    if told is None or (told.data or {}).get("reason") != reason:
+        return False
+    mended = ledger.runs.last_event(run.id, "sheet.attached")
+    return mended is None or mended.at < told.at

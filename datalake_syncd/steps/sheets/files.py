@@ -12,12 +12,19 @@ from typing import Any
 
 from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.tree.faults import classify
-from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SourceOffline, Transient
+from datalake_syncd.core.errors import (
+    NeedsPerson,
+    SourceChanged,
+    SourceOffline,
+    SyncdError,
+    Transient,
+)
 from datalake_syncd.core.model import FileStat
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.sheets import MAX_SHEET_BYTES, SHEET, sheet_name, years
 
 _CHUNK = 1 << 20
+_READABLE = "give the service's user read access to it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +50,69 @@ class Sheet:
 SheetNames = dict[str, list[str]]
 
 
-def list_sheets(folder: Path, tick: Callable[[], None] = lambda: None) -> SheetNames:
+def list_sheets(
+    folder: Path,
+    tick: Callable[[], None] = lambda: None,
+    left_out: dict[str, NeedsPerson] | None = None,
+) -> SheetNames:
     """List the sheet folder and the year folders in it, once for all runs.
 
-    A folder that is not there is a share that is away, no change of the run.
+    A folder that is not there, or can't be read, is a share that is away and no fault of the run,
+    which goes on by itself. A year that only a person can mend is left out, so that every sheet
+    elsewhere is found; ``left_out`` gets its name and what is to be told of it.
     """
     try:
         names = tree.top_names(folder, configured=True)
+    except SourceOffline as error:
+        raise _away(folder, error, error.next_step) from error
+    except NeedsPerson as error:
+        raise _away(folder, error, f"{_READABLE}; the run goes on by itself") from error
     except SourceChanged as error:
-        raise SourceOffline(
-            f"the sample sheets in {escape(str(folder))} can't be listed: {error.what}",
-            next_step="check the mount, or mend sample_sheets; the run goes on by itself",
-        ) from error
+        step = "check the mount, or mend sample_sheets; the run goes on by itself"
+        raise _away(folder, error, step) from error
     listed: SheetNames = {name: [name] for name in names}
     for year in years(names):
         tick()
-        with contextlib.suppress(SourceChanged):  # a file with the name of a year
-            for name in tree.top_names(folder / year):
-                listed.setdefault(name, []).append(f"{year}/{name}")
+        try:
+            inner = _names_in_year(folder / year)
+        except NeedsPerson as error:
+            if left_out is not None:
+                left_out[year] = error
+            continue
+        for name in inner:
+            listed.setdefault(name, []).append(f"{year}/{name}")
     return listed
+
+
+def _names_in_year(folder: Path) -> list[str]:
+    """What lies in a year of the sheet folder; nothing in what is no folder."""
+    where = f"the sample sheets in {escape(str(folder))} are left out"
+    try:
+        return tree.top_names(folder)
+    except SourceOffline as error:  # of the share: the whole listing waits for it
+        raise _away(folder, error, error.next_step) from error
+    except NeedsPerson as error:
+        step = f"{_READABLE}; its sheets are looked for then by themselves"
+        raise NeedsPerson(f"{where}: {error.what}", next_step=step) from error
+    except SourceChanged as error:
+        if not os.path.islink(folder):
+            return []  # a file with the name of a year, or just taken away
+        # Never followed. Whoever may write into the sheet folder, an instrument's computer mostly,
+        # could point it anywhere on this machine, and what is called NAME.csv there would go into
+        # the lake. Where it points may change after any check, and a sheet itself may be no link
+        # either. Only the sheet folder may be one, for the configuration names it.
+        raise NeedsPerson(
+            f"{where}: it is a symbolic link, and links in a sheet folder are not followed",
+            next_step=(
+                "put the folder itself there, or mount it there (mount --bind), or let "
+                "sample_sheets name the folder with all sheets in it"
+            ),
+        ) from error
+
+
+def _away(folder: Path, error: SyncdError, next_step: str) -> SourceOffline:
+    what = f"the sample sheets in {escape(str(folder))} can't be listed: {error.what}"
+    return SourceOffline(what, next_step=next_step)
 
 
 def places(listed: SheetNames) -> Iterator[str]:
@@ -94,6 +145,30 @@ def find_sheet(folder: Path, run: str, listed: SheetNames) -> Sheet | None:
             )
         return sheet
     return None
+
+
+def differing(
+    taken: Sheet, folder: Path, listed: SheetNames, tick: Callable[[], None]
+) -> list[Sheet]:
+    """The other sheets of the same name, in other years, that do not hold the same bytes.
+
+    A copy that kept size and time is not read: this is to find what people put there twice.
+    """
+    mine, found = None, []
+    for relative in listed[taken.path.name]:
+        tick()
+        with contextlib.suppress(SourceChanged, NeedsPerson):  # it is none that could be taken
+            with tree.open_regular(folder / relative) as (_, told):
+                other = Sheet(folder / relative, tree.file_stat(told))
+            size, mtime = other.stat.size, other.stat.mtime_ns
+            if (size, mtime) == (taken.stat.size, taken.stat.mtime_ns):
+                continue
+            if size == taken.stat.size:
+                mine = mine or hash_sheet(taken, tick)
+                if hash_sheet(other, tick) == mine:
+                    continue
+            found.append(other)
+    return found
 
 
 def is_attached(sheet: Sheet | None, record: dict[str, Any] | None) -> bool:

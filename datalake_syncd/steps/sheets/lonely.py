@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
 
 from datalake_syncd.core import staleness
 from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SourceOffline
 from datalake_syncd.core.kinds import KINDS
-from datalake_syncd.core.sheets import sheets_without_run
+from datalake_syncd.core.sheets import Comparison, read_lonely, years
 from datalake_syncd.steps.reports import report_sheets
 from datalake_syncd.steps.service import Service
-from datalake_syncd.steps.sheets.files import list_sheets, places
+from datalake_syncd.steps.sheets.files import SheetNames, list_sheets, places
+from datalake_syncd.steps.sheets.near import advice, in_time
 
 
 class LonelySheets:
@@ -25,6 +24,7 @@ class LonelySheets:
     def __init__(self, service: Service, instrument: str) -> None:
         self._service = service
         self._instrument = instrument
+        self._comparison = Comparison()
         self._due = 0.0
 
     def look(self) -> None:
@@ -35,45 +35,60 @@ class LonelySheets:
         if folder is None or service.monotonic() < self._due:
             return
         self._due = service.monotonic() + staleness.probe_interval(limit)
+        patience = service.sheet_patience(folder)
+        left_out: dict[str, NeedsPerson] = {}
         try:
-            patience = service.sheet_patience(folder)
-            lonely = patience.call(lambda tick: self._lonely(folder, tick))
+            listed = patience.call(lambda tick: list_sheets(folder, tick, left_out))
+            alone = self._alone(folder, listed)
+            if alone is None:
+                return
+            folders = {"", *years(listed)} - left_out.keys()
+            key, now = f"lonely-sheets:{folder}", service.wall()
+            text = service.ledger.desk.get(key)
+            kept = read_lonely(text, folders, limit)
+            mtimes = patience.call(lambda tick: _mtimes(folder, alone, kept.since, tick))
         except (SourceOffline, SourceChanged, NeedsPerson):
             return
-        key, now = f"lonely-sheets:{folder}", service.wall()
-        text = service.ledger.desk.get(key)
-        kept: dict[str, Any] = json.loads(text or '{"since": {}, "told": null}')
-        since = staleness.new_sheets(kept["since"], lonely, now, first=text is None)
-        names = staleness.lonely_sheets(since, now, limit)
-        told = kept["told"]
-        if names and staleness.due(told, now, limit):
-            told = now
-            report_sheets(service, self._instrument, staleness.tell_sheets(names, limit))
-        new = json.dumps({"since": since, "told": told})
-        if new != text:
-            service.ledger.desk.put(key, new)
+        kept = kept.next_look(mtimes, folders, now)
+        due = kept.due(now, limit)
+        if due:
+            kept = kept.tell(due, now)
+            report_sheets(service, self._instrument, staleness.tell_sheets(due, limit))
+        if kept.text() != text:
+            service.ledger.desk.put(key, kept.text())
 
-    def _lonely(self, folder: Path, tick: Callable[[], None]) -> dict[str, float]:
-        """Path below the folder -> mtime of every sheet that belongs to no known run."""
+    def _alone(self, folder: Path, listed: SheetNames) -> tuple[str, ...] | None:
+        """Sheets of no known run; None until all are compared, or when that can't be done.
+
+        Not in the patience of the folder: comparing names is no sign of a share that is dead.
+        """
+        configured = self._service.config.instruments
+        shared = {name: one for name, one in configured.items() if one.sample_sheets == folder}
         runs = self._service.ledger.runs
+        known = runs.names()
         # What looks like the sheet of a run that has none is told with that run.
-        wanting = [run.name for run in runs.all(self._instrument) if run.sheet is None]
-        kinds = [
-            KINDS[one.kind]
-            for one in self._service.config.instruments.values()
-            if one.sample_sheets == folder
-        ]
-        alone = sheets_without_run(
-            places(list_sheets(folder, tick)),
-            runs.names(),
-            wanting=wanting,
-            is_run=lambda name: any(kind.is_run(name) for kind in kinds),
-        )
-        found: dict[str, float] = {}
-        for path in alone:
-            try:
-                found[path] = (folder / path).stat().st_mtime
-            except OSError:
-                continue  # gone since the listing, or a link to nowhere
-            tick()
-        return found
+        wanting = [run.name for name in shared for run in runs.all(name) if run.sheet is None]
+        kinds = [KINDS[one.kind] for one in shared.values()]
+        go_on = in_time(self._service)
+
+        def ask() -> tuple[str, ...] | None:
+            if not self._comparison.look(places(listed), wanting, known, go_on):
+                self._due = 0.0  # the rest has its turn at the next scan
+                return None
+            return self._comparison.alone(lambda name: any(kind.is_run(name) for kind in kinds))
+
+        return advice(ask, None, self._instrument)
+
+
+def _mtimes(
+    folder: Path, paths: Collection[str], known: Collection[str], tick: Callable[[], None]
+) -> dict[str, float]:
+    """Path below the folder -> mtime; of those that are known it is not asked for."""
+    found: dict[str, float] = {}
+    for path in paths:
+        try:
+            found[path] = 0.0 if path in known else (folder / path).stat().st_mtime
+        except OSError:
+            continue  # gone since the listing, or a link to nowhere
+        tick()
+    return found

@@ -8,16 +8,64 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+import traceback
+from collections.abc import Callable, Iterable
 from itertools import groupby
+from typing import TypeVar
 
 from datalake_syncd.adapters.ledger import Run
+from datalake_syncd.adapters.logs import log_event
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.sheets import NearMiss, near_misses, near_sheets_key, sheet_name
 from datalake_syncd.steps.service import Service
 
 _TOLD = "sheet.near-miss"
 _NAMED = 3
+#: Files are compared with runs for so long (seconds) in one scan; the rest has its turn at the
+#: next one. The instrument's other work waits meanwhile.
+BUDGET = 5.0
+
+_Advice = TypeVar("_Advice")
+#: Errors of the advice that this process has told: of which instrument, of what kind and where.
+_failed: set[tuple[str, str, str]] = set()
+
+
+def advice(ask: Callable[[], _Advice], otherwise: _Advice, instrument: str) -> _Advice:
+    """What ``ask`` finds out; ``otherwise`` when it fails, which is told once.
+
+    What a name looks like is advice: an error in it is ours, and must hold up no run and no scan.
+    """
+    try:
+        return ask()
+    except Exception as error:  # noqa: BLE001 - see above
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        failure = (instrument, type(error).__name__, f"{at.filename}:{at.lineno}")
+        if failure not in _failed:
+            _failed.add(failure)
+            log_event(
+                logging.getLogger(__name__),
+                logging.WARNING,
+                "sheets.not-compared",
+                "which files look like the sheets of runs is not known, because of an error in "
+                f"datalake-syncd itself ({type(error).__name__}); runs and sheets go on",
+                instrument=instrument,
+                next_step="please report it with its trace",
+                exc_info=error,
+            )
+        return otherwise
+
+
+def in_time(service: Service) -> Callable[[], bool]:
+    """Asked before each file: whether there is time for it in this scan; a sign of life, too."""
+    until = service.monotonic() + BUDGET
+
+    def go_on() -> bool:
+        service.pulse.beat()
+        # One pass for cron has no next scan.
+        in_budget = service.one_pass or service.monotonic() < until
+        return in_budget and not service.stopping.is_set()
+
+    return go_on
 
 
 def tell_near_misses(service: Service, instrument: str, misses: Iterable[NearMiss]) -> None:
@@ -43,7 +91,11 @@ def in_words(misses: Iterable[NearMiss]) -> str:
 
 def look_alikes(run: Run, files: Iterable[str], known: Iterable[str]) -> str:
     """What in the sheet folder looks like the sheet of this run, in words; "" when nothing does."""
-    return in_words(near_misses([run.name], files, known=known))
+
+    def ask() -> str:
+        return in_words(near_misses([run.name], files, known=known))
+
+    return advice(ask, "", run.instrument)
 
 
 def _tell(service: Service, run: Run, misses: list[NearMiss]) -> None:

@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from datalake_syncd.adapters.ledger import Run
-from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SourceOffline, SyncdError
+from datalake_syncd.core.errors import (
+    NeedsPerson,
+    SourceChanged,
+    SourceOffline,
+    Stopped,
+    SyncdError,
+    Transient,
+)
 from datalake_syncd.core.model import Status, Step
-from datalake_syncd.core.sheets import SHEET, NearMiss, near_misses, sheet_name
+from datalake_syncd.core.names import escape
+from datalake_syncd.core.sheets import SHEET, Comparison, sheet_name
 from datalake_syncd.steps.service import Service
 from datalake_syncd.steps.sheets.files import (
+    Sheet,
     SheetNames,
+    differing,
     find_sheet,
+    hash_sheet,
     is_attached,
     list_sheets,
     places,
 )
-from datalake_syncd.steps.sheets.near import tell_near_misses
+from datalake_syncd.steps.sheets.near import advice, in_time, tell_near_misses
 
 #: Sheets that are attached already are compared with the folder at the first scan, and then
 #: every so many.
 _EVERY = 10
+_OFFLINE, _LEFT_OUT, _UNUSABLE = "sheets.offline", "sheets.left-out", "sheet.unusable"
+_TWO = "sheet.ambiguous"
+#: The event that tells of it, and the run or the year folder that it is about.
+_Trouble = tuple[str, str]
 
 
 class SheetWatch:
@@ -31,9 +47,10 @@ class SheetWatch:
         self._service = service
         self._instrument = instrument
         self._scans = 0
-        self._told: dict[str, str] = {}
-        self._compared: tuple[frozenset[str], ...] = ()
-        self._near: tuple[NearMiss, ...] = ()
+        self._told: dict[_Trouble, str] = {}
+        self._comparison = Comparison()
+        #: Run -> where its sheets lay when they were last compared with each other.
+        self._places: dict[int, list[str]] = {}
 
     def look(self, folder: Path | None) -> None:
         """One pass over the sheet folder; trouble with it is told once and stops no run."""
@@ -41,45 +58,118 @@ class SheetWatch:
         if folder is None:
             tell_near_misses(self._service, self._instrument, ())
             return
-        trouble: dict[str, SyncdError] = {}
+        trouble: dict[_Trouble, SyncdError] = {}
+        looked: set[_Trouble] = {(_OFFLINE, "")}
         try:
-            patience = self._service.sheet_patience(folder)
-            listed = patience.call(lambda tick: list_sheets(folder, tick))
+            listed = self._list(folder, trouble, looked)
             runs = self._service.ledger.runs.all(self._instrument)
             for run in runs:
-                if _may_change(run) and (run.sheet is None or self._scans % _EVERY == 1):
+                if _may_change(run) and (run.sheet is None or self._look_at_all):
+                    looked.add((_UNUSABLE, run.key))
                     try:
                         self._look_for(run, folder, listed)
                     except (SourceChanged, NeedsPerson) as error:
-                        trouble[run.key] = error  # of this one; the others go on
-            self._compare(runs, listed)
+                        trouble[_UNUSABLE, run.key] = error  # of this one; the others go on
+            go_on = in_time(self._service)
+            self._compare_versions(runs, folder, listed, go_on)
+            self._compare_names(runs, listed, go_on)
         except (SourceOffline, SourceChanged, NeedsPerson) as error:
-            trouble[""] = error
-        self._tell(trouble)
+            trouble[_OFFLINE, ""] = error
+        self._tell(trouble, looked)
 
-    def _compare(self, runs: list[Run], listed: SheetNames) -> None:
+    @property
+    def _look_at_all(self) -> bool:
+        return self._scans % _EVERY == 1
+
+    def _list(
+        self, folder: Path, trouble: dict[_Trouble, SyncdError], looked: set[_Trouble]
+    ) -> SheetNames:
+        left_out: dict[str, NeedsPerson] = {}
+        patience = self._service.sheet_patience(folder)
+        listed = patience.call(lambda tick: list_sheets(folder, tick, left_out))
+        trouble.update({(_LEFT_OUT, year): error for year, error in left_out.items()})
+        looked |= {one for one in self._told if one[0] == _LEFT_OUT}
+        return listed
+
+    def _compare_names(
+        self, runs: list[Run], listed: SheetNames, go_on: Callable[[], bool]
+    ) -> None:
         """Tell of files that look like the sheet of a run that has none."""
+        names = [run.name for run in runs if _lacks_sheet(run, listed)]
         # Of all instruments: they may share one folder.
-        known = frozenset(self._service.ledger.runs.names())
-        names = frozenset(run.name for run in runs if _lacks_sheet(run, listed))
-        compared = (names, known, frozenset(places(listed)))
-        if compared != self._compared:
-            self._near = near_misses(names, compared[-1], known=known)
-            self._compared = compared
-        tell_near_misses(self._service, self._instrument, self._near)
+        known = self._service.ledger.runs.names()
 
-    def _tell(self, trouble: dict[str, SyncdError]) -> None:
-        for key, error in trouble.items():
-            if self._told.get(key) != str(error):
+        def compare() -> bool:
+            return self._comparison.look(places(listed), names, known, go_on)
+
+        # What was found is told when all is compared: `why` would show half of it else.
+        if advice(compare, otherwise=False, instrument=self._instrument):
+            tell_near_misses(self._service, self._instrument, self._comparison.misses())
+
+    def _compare_versions(
+        self, runs: list[Run], folder: Path, listed: SheetNames, go_on: Callable[[], bool]
+    ) -> None:
+        """Tell of runs with several sheets that differ: which one is taken is only a rule."""
+        for run in runs:
+            where = listed.get(sheet_name(run.name), [])
+            if len(where) < 2 or _is_learned(run):
+                self._places.pop(run.id, None)
+            elif self._look_at_all or self._places.get(run.id) != where:
+                if not go_on():
+                    return
+                try:
+                    self._tell_versions(run, folder, listed)
+                except (SourceOffline, Stopped):
+                    raise
+                except (NeedsPerson, Transient):
+                    continue  # there is none to be taken, or it is being written just now
+                self._places[run.id] = where
+
+    def _tell_versions(self, run: Run, folder: Path, listed: SheetNames) -> None:
+        def look(tick: Callable[[], None]) -> tuple[Sheet | None, list[Sheet]]:
+            taken = find_sheet(folder, run.name, listed)
+            return taken, [] if taken is None else differing(taken, folder, listed, tick)
+
+        taken, others = self._service.sheet_patience(folder).call(look)
+        if taken is None or not others:
+            return
+        data = {str(one.path): [one.stat.size, one.stat.mtime_ns] for one in (taken, *others)}
+        ledger = self._service.ledger.runs
+        last = ledger.last_event(run.id, _TWO)
+        if last is not None and last.data == data:
+            return
+        first = "the sheet folder itself comes before its years"
+        if taken.path.parent != folder:
+            first = "the newest year comes first"
+        message = (
+            f"there are different sample sheets of this run: {escape(str(taken.path))} is taken, "
+            f"for {first}, and not {', '.join(escape(str(one.path)) for one in others)}"
+        )
+        ledger.event(run.id, self._service.wall(), _TWO, message, data)
+        self._service.log(
+            logging.WARNING,
+            _TWO,
+            message,
+            run=run.key,
+            instrument=self._instrument,
+            next_step="leave only the right one under this name; it is attached by itself",
+        )
+
+    def _tell(self, trouble: dict[_Trouble, SyncdError], looked: set[_Trouble]) -> None:
+        """Tell what is new; what was not looked at this time is as it was."""
+        for one, error in trouble.items():
+            if self._told.get(one) != str(error):
+                event, about = one
                 self._service.log(
                     logging.WARNING,
-                    "sheet.unusable" if key else "sheets.offline",
+                    event,
                     str(error),
-                    run=key or None,
+                    run=about if event == _UNUSABLE else None,
                     instrument=self._instrument,
                     next_step=error.next_step,
                 )
-        self._told = {key: str(error) for key, error in trouble.items()}
+        self._told = {one: told for one, told in self._told.items() if one not in looked}
+        self._told.update({one: str(error) for one, error in trouble.items()})
 
     def _look_for(self, run: Run, folder: Path, listed: SheetNames) -> None:
         patience = self._service.sheet_patience(folder)
@@ -88,7 +178,7 @@ class SheetWatch:
             self._service.ledger.runs.set(run, status=Status.READY, reason=None, next_step=None)
             self._service.work.set()
             return
-        if is_attached(sheet, run.sheet):
+        if sheet is None or is_attached(sheet, run.sheet) or self._is_copy(run, sheet, folder):
             return
         what = "came late" if run.sheet is None else "was edited"
         self._service.ledger.runs.move(
@@ -101,10 +191,32 @@ class SheetWatch:
         )
         self._service.work.set()
 
+    def _is_copy(self, run: Run, sheet: Sheet, folder: Path) -> bool:
+        """Whether a file that is another one has the bytes that are attached; noted, then.
+
+        It was restored, or moved to a year, or the share has new inode numbers: then all sheets
+        of an instrument would be attached again at once, and every run be verified for nothing.
+        """
+        record = run.sheet
+        # One that the lake had before us was never read here: it is attached, and reported.
+        if record is None or record["path"] is None or record["size"] != sheet.stat.size:
+            return False
+        patience = self._service.sheet_patience(folder)
+        try:
+            md5 = patience.call(lambda tick: hash_sheet(sheet, tick))
+        except (SourceOffline, Stopped):
+            raise
+        except Transient:
+            return False  # it is being written just now: the step waits for its end
+        if md5 != record["md5"]:
+            return False
+        self._service.ledger.runs.set(run, sheet={**record, **sheet.record(md5, record["etag"])})
+        return True
+
 
 def _may_change(run: Run) -> bool:
-    if run.tree_digest is None:
-        return False  # learned from its marker alone: its files are not known here
+    if _is_learned(run):
+        return False  # its files are not known here
     if run.done is Step.VERIFY and run.status is Status.BLOCKED:
         return any(gate["name"] == SHEET and not gate["passed"] for gate in run.gates)
     resting = run.status in (Status.FINISHED, Status.WAITING, Status.READY)
@@ -113,5 +225,9 @@ def _may_change(run: Run) -> bool:
 
 def _lacks_sheet(run: Run, listed: SheetNames) -> bool:
     # One that was learned from its marker alone gets no late sheet, whatever its name is.
-    learned = run.tree_digest is None and run.done is not Step.SIGHTED
-    return run.sheet is None and sheet_name(run.name) not in listed and not learned
+    return run.sheet is None and sheet_name(run.name) not in listed and not _is_learned(run)
+
+
+def _is_learned(run: Run) -> bool:
+    """Known from its marker alone."""
+    return run.tree_digest is None and run.done is not Step.SIGHTED
