@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count, repeat
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datalake_syncd.core.sheets import Comparison, near_misses, sheets_without_run, years
+from datalake_syncd.core.sheets import Comparison, near_misses, years
 from datalake_syncd.core.sheets.likeness import RunNames
 from datalake_syncd.core.sheets.typos import Typos
 
 RUN = "230101_M00001_0001_000000000-AAAAA"
 OTHER = "230102_M00001_0002_000000000-BBBBB"
 NEXTSEQ = "230102_NB500001_0002_AHAAAAAAXX"
+
+
+def sheets_without_run(
+    files: Iterable[str],
+    runs: Iterable[str],
+    *,
+    wanting: Iterable[str] = (),
+    is_run: Callable[[str], bool] = lambda _name: True,
+) -> tuple[str, ...]:
+    comparison = Comparison()
+    assert comparison.look(files, wanting, runs)
+    return comparison.alone(is_run)
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,19 @@ def test_a_year_on_a_disk_with_a_fault_is_waited_for(
     assert f"{tmp_path}/2020" in told.value.what
 
 
+def test_a_sheet_that_can_not_be_read_says_what_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run.csv").write_bytes(b"x")
+    failing(monkeypatch, tmp_path / "run.csv", errno.EACCES)
+    with pytest.raises(NeedsPerson, match="Permission denied") as told:
+        find_sheet(tmp_path, "run", list_sheets(tmp_path))
+    assert str(tmp_path / "run.csv") in told.value.what
+    assert told.value.next_step == (
+        "give the service's user read access to it; the run goes on by itself"
+    )
+
+
 @pytest.mark.parametrize("inside", [True, False])
 def test_a_year_that_is_a_link_is_not_followed_and_told(tmp_path: Path, inside: bool) -> None:
     folder = tmp_path / "sheets"

@@ -10,12 +10,7 @@ from datalake_syncd.core.sheets.naming import (
     sheet_name,
     years,
 )
-from datalake_syncd.core.sheets.near import (
-    Comparison,
-    NearMiss,
-    near_misses,
-    sheets_without_run,
-)
+from datalake_syncd.core.sheets.near import Comparison, NearMiss, near_misses
 from datalake_syncd.core.sheets.reader import read_sheet
 from datalake_syncd.core.sheets.report import NAMED, Format, Problem, Severity, SheetReport
 
@@ -37,6 +32,5 @@ __all__ = [
     "read_lonely",
     "read_sheet",
     "sheet_name",
-    "sheets_without_run",
     "years",
 ]

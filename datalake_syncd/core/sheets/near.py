@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from posixpath import basename
 
@@ -147,19 +147,6 @@ def near_misses(
     comparison = Comparison()
     comparison.look(file_names, run_names, known)
     return comparison.misses()
-
-
-def sheets_without_run(
-    file_names: Iterable[str],
-    run_names: Collection[str],
-    *,
-    wanting: Collection[str] = (),
-    is_run: Callable[[str], bool] = lambda _name: True,
-) -> tuple[str, ...]:
-    """Sheets whose run nobody knows, as a `Comparison` finds them."""
-    comparison = Comparison()
-    comparison.look(file_names, wanting, run_names)
-    return comparison.alone(is_run)
 
 
 def _sheet_of(file: str) -> str:

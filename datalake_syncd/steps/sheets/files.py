@@ -24,6 +24,8 @@ from datalake_syncd.core.names import escape
 from datalake_syncd.core.sheets import MAX_SHEET_BYTES, SHEET, sheet_name, years
 
 _CHUNK = 1 << 20
+#: Of an error about a file of a run; a sheet is looked for again without it.
+_RETRY = ", then: datalake-syncd retry RUN"
 _READABLE = "give the service's user read access to it"
 
 
@@ -133,7 +135,7 @@ def find_sheet(folder: Path, run: str, listed: SheetNames) -> Sheet | None:
             raise NeedsPerson(
                 f"the sample sheet {escape(str(folder / relative))}: {error.what}",
                 why=error.why,
-                next_step="put the file itself there; the run goes on by itself",
+                next_step=f"{error.next_step.removesuffix(_RETRY)}; the run goes on by itself",
                 gate=SHEET,
             ) from error
         if sheet.stat.size > MAX_SHEET_BYTES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 
 from datalake_syncd.core import staleness
@@ -86,9 +87,7 @@ def _mtimes(
     """Path below the folder -> mtime; of those that are known it is not asked for."""
     found: dict[str, float] = {}
     for path in paths:
-        try:
+        with suppress(OSError):  # gone since the listing, or a link to nowhere
             found[path] = 0.0 if path in known else (folder / path).stat().st_mtime
-        except OSError:
-            continue  # gone since the listing, or a link to nowhere
         tick()
     return found

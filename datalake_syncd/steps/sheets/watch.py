@@ -70,9 +70,8 @@ class SheetWatch:
                         self._look_for(run, folder, listed)
                     except (SourceChanged, NeedsPerson) as error:
                         trouble[_UNUSABLE, run.key] = error  # of this one; the others go on
-            go_on = in_time(self._service)
-            self._compare_versions(runs, folder, listed, go_on)
-            self._compare_names(runs, listed, go_on)
+            self._compare_versions(runs, folder, listed, in_time(self._service))
+            self._compare_names(runs, listed, in_time(self._service))
         except (SourceOffline, SourceChanged, NeedsPerson) as error:
             trouble[_OFFLINE, ""] = error
         self._tell(trouble, looked)
