@@ -208,7 +208,10 @@ def test_md5_and_proof_stay_with_unchanged_files_only(ledger: Ledger) -> None:
     assert (b.md5, b.proof, b.proof_etag, b.sent_over, b.single_put) == (
         None, Proof.NONE, None, None, False,
     )  # fmt: skip
-    assert lost == []  # c was proven in the lake before it vanished
+    assert lost == ["c"]  # proven, but no marker had told of it
+    published = ledger.runs.set(ledger.runs.by_id(run.id), published_at=200.0)
+    ledger.files.write_proofs(run.id, [("a", Proof.CHECKED, "e")])
+    assert adopt(ledger, published, entries("b", "d")) == []  # a marker tells of a
     assert [note.path for note in ledger.files.notes(run.id)] == ["l"]
 
 

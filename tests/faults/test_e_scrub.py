@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -184,6 +185,7 @@ def test_an_interrupted_scrub_goes_on_where_it_stopped(
     process = subprocess.Popen(lab.command("scrub"), cwd=REPO, stderr=subprocess.PIPE, text=True)
     assert enough.wait(60)
     process.send_signal(signal.SIGINT)
+    time.sleep(1.0)  # what is held back must not be through before the signal is taken up
     go_on.set()
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130
