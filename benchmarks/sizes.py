@@ -28,15 +28,15 @@ class Sizes:
 FULL = Sizes(
     shapes={
         "discard": (
-            (small_files(100), 3),
-            (large_files(12, 64), 3),
+            (small_files(300), 2),
+            (large_files(12, 64), 2),
             (thumbnails(100_000), 2),
         ),
         "line": ((large_files(8, 64), 2),),
         "azurite": (
-            (small_files(15), 2),
-            (large_files(1, 64), 2),
-            (thumbnails(1_000), 2),
+            (small_files(15), 1),
+            (large_files(1, 64), 1),
+            (thumbnails(1_000), 1),
         ),
     },
     instruments=50,
