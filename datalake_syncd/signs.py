@@ -44,9 +44,13 @@ class Signs:
         self._ready = False
 
     def begin(self) -> None:
-        """At start: nothing hangs yet, and a kill by the watchdog leaves the stacks in the log."""
+        """At start: nothing hangs yet, and a kill by the watchdog leaves the stacks in the log.
+
+        What an earlier process last wrote is replaced at once: one that hung was killed for it.
+        """
         with suppress(RuntimeError, ValueError):  # stderr may be no file, as in some tests
             faulthandler.enable()
+        write_pulse(self._service.config.daemon.state_dir, self._service.wall(), [])
         self._service.trouble_over(HANG)
         self._notifier.status("starting: the first scan of every instrument goes on")
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from datalake_syncd.adapters.ledger import DaemonState
 from datalake_syncd.adapters.pulse_file import NAME, read_pulse, write_pulse
+from datalake_syncd.cli.health import judged
 from datalake_syncd.core.incidents import Incident
 from datalake_syncd.core.model import Status, Step
+from datalake_syncd.signs import Signs, tell_hang
 from datalake_syncd.steps import startup
 from datalake_syncd.steps.mail.look import on_trial
 from datalake_syncd.steps.notes import CONFIG_REFUSED, UPLOADS_PAUSED
@@ -59,6 +61,19 @@ def test_a_stale_run_that_is_tried_again_is_not_resolved(tmp_path: Path) -> None
         for n, kind in enumerate(("run", "stale", "silent"))
     ]
     assert on_trial(report, told) == {"run/m/R", "stale/m/R"}
+    service.ledger.close()
+
+
+def test_what_hung_in_the_process_before_does_not_hang_in_this_one(tmp_path: Path) -> None:
+    service = service_of(tmp_path, "m")
+    state = service.config.daemon.state_dir
+    assert write_pulse(state, service.wall() - 2, ["worker-0"])
+    tell_hang(service, "a part of the service hangs: worker-0", "restart it")
+    Signs(service, lambda: ["its first scan"]).begin()
+    seen = read_pulse(state)
+    assert seen is not None
+    assert judged(seen, service.wall()) == (True, "The daemon runs, and every part of it gets on.")
+    assert not service.ledger.desk.troubles()
     service.ledger.close()
 
 
