@@ -1,6 +1,6 @@
 """The daemon: starts and stops the threads, takes signals and requests.
 
-Signal handlers only set a flag. Order of stopping: no new claims, azcopy is asked to end,
+Signals only set a flag. Order of stopping: no new claims, azcopy is asked to end,
 workers write down what they have, watchers end, the ledger is closed, the lock is let go.
 """
 
@@ -11,9 +11,9 @@ import signal
 import threading
 import time
 from pathlib import Path
-from types import FrameType
 
 from datalake_syncd.adapters.ledger import Ledger, LedgerFull
+from datalake_syncd.adapters.signals import heard
 from datalake_syncd.answering import Answering
 from datalake_syncd.attendants import Attending
 from datalake_syncd.config import Config
@@ -142,8 +142,8 @@ class Daemon:
             logging.INFO, "service.stopped", "stopped; everything goes on at the next start"
         )
 
-    def on_signal(self, number: int, _frame: FrameType | None) -> None:
-        """SIGTERM and SIGINT stop, SIGHUP reads the configuration again."""
+    def on_signal(self, number: int) -> None:
+        """SIGTERM and SIGINT stop, SIGHUP reads the configuration again; not in a handler."""
         if number == signal.SIGHUP:
             self._reload.set()
         else:
@@ -212,7 +212,6 @@ def run(config_path: Path) -> int:
     config, logger = started(config_path)
     with opened(config) as ledger:
         daemon = Daemon(config_path, config, ledger, logger)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, daemon.on_signal)
-        daemon.run()
+        with heard((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), daemon.on_signal):
+            daemon.run()
     return 0

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from datalake_syncd.adapters.ledger import LedgerFull, Run
+from datalake_syncd.adapters.signals import heard
 from datalake_syncd.answering import Answering
 from datalake_syncd.attendants import Attending
 from datalake_syncd.core.model import Status, Step
@@ -130,6 +131,5 @@ def once(config_path: Path) -> int:
     config, logger = started(config_path)
     with opened(config) as ledger:
         service = Service(config, ledger, logger, health=from_environment())
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _number, _frame: service.stopping.set())
-        return OnePass(service).run()
+        with heard((signal.SIGTERM, signal.SIGINT), lambda _number: service.stopping.set()):
+            return OnePass(service).run()
