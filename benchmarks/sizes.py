@@ -28,11 +28,11 @@ class Sizes:
 FULL = Sizes(
     shapes={
         "discard": (
-            (small_files(300), 2),
-            (large_files(12, 64), 2),
+            (small_files(300), 3),
+            (large_files(12, 64), 3),
             (thumbnails(100_000), 2),
         ),
-        "line": ((large_files(8, 64), 2),),
+        "line": ((small_files(300), 2), (large_files(8, 64), 2)),
         "azurite": (
             (small_files(15), 1),
             (large_files(1, 64), 1),

@@ -81,10 +81,10 @@ class Watcher:
             interval = self._service.config.daemon.scan_interval
             wait = interval if next_look is None else min(interval, max(next_look, _SOONEST))
             self._service.pulse.beat(rest=wait)
-            self.wake.wait(wait)
+            woken = self.wake.wait(wait)
             self._service.pulse.beat()
+            self.stopping.wait(_SOONEST if woken else 0.0)  # a burst of events is one scan
             self.wake.clear()
-            self.stopping.wait(_SOONEST)  # a burst of events is one scan
         self._observer.stop()
 
     def stop(self) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from datalake_syncd.core.model import Blob, EmptyDirectory, ManifestFile, Oddity, Outcome, Proof
+from datalake_syncd.core.names import escape
 
 NAMED = 20
 #: No run has more files, bytes or generations than fit; the ledger could not hold them.
@@ -60,7 +61,7 @@ def _ours(file: ManifestFile, blob: Blob) -> bool:
 
 @dataclass(slots=True)
 class Comparison:
-    """The four lists of a verification, as counts with the first names of each."""
+    """The four lists of a verification, as counts with the first names of each, escaped."""
 
     proven: int = 0
     bytes_proven: int = 0
@@ -71,21 +72,27 @@ class Comparison:
     weakest: Proof | None = None
 
     def add(self, path: str, size: int, verdict: Verdict, proof: Proof) -> None:
-        """Count one file; ``path`` must be escaped already."""
-        self.counts[verdict] += 1
+        """Count one file."""
         if verdict is Verdict.PROVEN:
-            self.proven += 1
-            self.bytes_proven += size
-            if self.weakest is None or proof.rank < self.weakest.rank:
-                self.weakest = proof
-        elif len(self.named[verdict]) < NAMED:
-            self.named[verdict].append(path)
+            self.add_proven(1, size, proof)
+            return
+        self.counts[verdict] += 1
+        if len(self.named[verdict]) < NAMED:
+            self.named[verdict].append(escape(path))
+
+    def add_proven(self, files: int, size: int, proof: Proof) -> None:
+        """Count files of ``size`` bytes together that have the same proof, which is enough."""
+        self.counts[Verdict.PROVEN] += files
+        self.proven += files
+        self.bytes_proven += size
+        if self.weakest is None or proof.rank < self.weakest.rank:
+            self.weakest = proof
 
     def add_extra(self, path: str) -> None:
         """Count a blob below the run that no file of the manifest goes to."""
         self.extra += 1
         if len(self.extra_named) < NAMED:
-            self.extra_named.append(path)
+            self.extra_named.append(escape(path))
 
     @property
     def clean(self) -> bool:

@@ -84,9 +84,8 @@ def lake_name_problem(relative_path: str, lake_path: str) -> tuple[str, str] | N
             return "control-character", f"holds the character {code}, which the lake refuses"
         if "\\" in path:
             return "backslash", "holds a backslash, which the lake would turn into a slash"
-    segments = lake_path.split("/")
     if "./" in lake_path or lake_path.endswith("."):
-        segment = next(segment for segment in segments if segment.endswith("."))
+        segment = next(segment for segment in lake_path.split("/") if segment.endswith("."))
         return "trailing-dot", f"{escape(segment)!r} ends in a dot, which the lake refuses"
     # The service counts UTF-16 units: an emoji is two.
     length = len(lake_path)
@@ -94,8 +93,9 @@ def lake_name_problem(relative_path: str, lake_path: str) -> tuple[str, str] | N
         length = len(lake_path.encode("utf-16-le")) // 2
     if length > MAX_BLOB_NAME:
         return "too-long", f"is {length} characters long in the lake, of {MAX_BLOB_NAME} possible"
-    if len(segments) > MAX_SEGMENTS:
-        return "too-long", f"is {len(segments)} folders deep in the lake, of {MAX_SEGMENTS}"
+    segments = lake_path.count("/") + 1
+    if segments > MAX_SEGMENTS:
+        return "too-long", f"is {segments} folders deep in the lake, of {MAX_SEGMENTS}"
     return None
 
 

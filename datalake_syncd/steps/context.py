@@ -66,7 +66,9 @@ class Context:
     """One run, one step: the configuration in force and the outside things to work with.
 
     ``patience`` is for the instrument's source, ``sheet_patience`` for its sample sheet folder.
-    ``beat`` says that the step gets on; it may be called from any thread.
+    ``beat`` says that the step gets on; it may be called from any thread. ``listed_at`` is
+    shared by all steps of a process: when (monotonic seconds) the listing that the ledger has of
+    a run's folder in the lake was begun, by the run's id.
     """
 
     config: Config
@@ -82,6 +84,7 @@ class Context:
     now: Callable[[], float]
     should_stop: Callable[[], bool]
     beat: Callable[[], None]
+    listed_at: dict[int, float]
     clock_jumped: bool = False
     person_asked: bool = False
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import logging
 import mimetypes
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable
 
 from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.azcopy import CopyJob, CopyResult, Progress, judge, run_copy
 from datalake_syncd.adapters.failpoints import FailPoint, reach
+from datalake_syncd.adapters.ledger.sending import ToSend
 from datalake_syncd.adapters.tree.faults import classify
-from datalake_syncd.core.errors import SourceOffline, Stopped, Transient
+from datalake_syncd.core.errors import SourceOffline, Stopped, SyncdError, Transient
 from datalake_syncd.core.model import Blob, ManifestFile
 from datalake_syncd.core.names import escape
 from datalake_syncd.steps import listing
@@ -25,56 +25,40 @@ from datalake_syncd.steps.progress import Meter
 from datalake_syncd.steps.ways import Way, way_between
 
 #: Files and bytes of one azcopy call; its memory grows with the first.
-BATCH_FILES = 30_000
+BATCH_FILES = 50_000
 BATCH_BYTES = 100 << 30
-#: So many files, or files to be overwritten, are noted in one transaction: each costs a wait for
-#: the disk, and a snapshot whose note was lost is taken again.
-_NOTED_AT_ONCE = 2_000
+#: So many files to be overwritten are noted in one transaction: a snapshot whose note was lost is
+#: taken again.
 _KEPT_AT_ONCE = 100
 _PART = 1 << 20
 #: So many of azcopy's last words go into the log.
 _WORDS = 50
 
 
-class Sent(NamedTuple):
-    """What is needed of a file once it is noted; a batch of 30,000 is held in memory."""
-
-    path: str
-    lake_path: str
-    size: int
-
-
-def send(context: Context, pool: HashPool, meter: Meter) -> int:
-    """Send all files with ``todo = send``, in batches; gives how many."""
-    sent = 0
-    for batch in _batches(context):
-        _copy(context, batch, pool, meter)
-        context.ledger.files.write_todo(context.run.id, ((file.path, "sent") for file in batch))
-        sent += len(batch)
+def send(context: Context, pool: HashPool, meter: Meter, total: int) -> int:
+    """Send all files with ``todo = send``, which are ``total``, in batches; gives how many."""
+    sent, after = 0, ""
+    while batch := _next_batch(context, after):
+        last = batch[-1].path
+        _keep_and_note(context, after, batch)
+        _copy(context, batch, pool, meter, last=sent + len(batch) == total)
+        context.ledger.files.all_sent(context.run.id, after, last)
+        sent, after = sent + len(batch), last
     return sent
 
 
-def _batches(context: Context) -> Iterator[list[Sent]]:
-    """Batches in which all is noted and kept; one begins when the one before it was sent."""
-    batch: list[Sent] = []
-    part: list[tuple[ManifestFile, Blob | None]] = []
-    size = kept = 0
-    for page in listing.pairs(context, "send"):
-        for file, blob in page:
-            part.append((file, blob))
-            kept += not_kept(file, blob)
-            size += file.stat.size
-            full = len(batch) + len(part) >= BATCH_FILES or size >= BATCH_BYTES
-            if full or len(part) >= _NOTED_AT_ONCE or kept >= _KEPT_AT_ONCE:
-                batch += _keep_and_note(context, part)
-                part, kept = [], 0
-            if full:
-                yield batch
-                batch, size = [], 0
-    if part:
-        batch += _keep_and_note(context, part)
-    if batch:
-        yield batch
+def _next_batch(context: Context, after: str) -> list[ToSend]:
+    """Some more when that is the end: a call for the last few would cost as much as any."""
+    batch: list[ToSend] = []
+    size, full = 0, None
+    for file in context.ledger.files.to_send(context.run.id, after):
+        batch.append(file)
+        size += file.size
+        if full is None and (len(batch) >= BATCH_FILES or size >= BATCH_BYTES):
+            full = len(batch)
+        elif full is not None and len(batch) >= full + BATCH_FILES // 4:
+            return batch[:full]
+    return batch
 
 
 def not_kept(file: ManifestFile, blob: Blob | None) -> bool:
@@ -85,11 +69,23 @@ def not_kept(file: ManifestFile, blob: Blob | None) -> bool:
     return blob is not None and blob.etag != file.sent_over
 
 
-def _keep_and_note(context: Context, part: list[tuple[ManifestFile, Blob | None]]) -> list[Sent]:
+def _keep_and_note(context: Context, after: str, batch: list[ToSend]) -> None:
     """Before anything is overwritten: a snapshot of it, and a note of what was there."""
+    limit, last = context.azcopy.put_blob_mb << 20, batch[-1].path
     if context.should_stop():
         raise Stopped
-    limit = context.azcopy.put_blob_mb << 20
+    context.ledger.files.mark_sent_to_nothing(context.run.id, after, last, limit)
+    reach(FailPoint.SENDING_NOTED)
+    if any(file.there for file in batch):
+        for page in listing.pairs(context, "send", listed=True, between=(after, last)):
+            for at in range(0, len(page), _KEPT_AT_ONCE):
+                _keep(context, page[at : at + _KEPT_AT_ONCE], limit)
+
+
+def _keep(context: Context, part: list[tuple[ManifestFile, Blob | None]], limit: int) -> None:
+    """Files in whose place a blob was listed."""
+    if context.should_stop():
+        raise Stopped
     for file, blob in part:
         if blob is not None and not_kept(file, blob):
             snapshot = context.lake.snapshot(blob.name)
@@ -109,34 +105,31 @@ def _keep_and_note(context: Context, part: list[tuple[ManifestFile, Blob | None]
         ),
     )
     reach(FailPoint.SENDING_NOTED)
-    return [_sent(file) for file, _ in part]
-
-
-def _sent(file: ManifestFile) -> Sent:
-    # One string in memory for both, as they nearly always are the same.
-    lake_path = file.path if file.lake_path == file.path else file.lake_path
-    return Sent(file.path, lake_path, file.stat.size)
 
 
 def _copy(
     context: Context,
-    batch: list[Sent],
+    batch: list[ToSend],
     pool: HashPool,
     meter: Meter,
+    *,
+    last: bool,
 ) -> None:
-    ways: dict[Way | None, list[Sent]] = {}
+    ways: dict[Way | None, list[ToSend]] = {}
     for file in batch:
         ways.setdefault(way_between(file.path, file.lake_path), []).append(file)
     for file in ways.pop(None, ()):
         # azcopy names blobs as files; a sheet set aside, or a workbook, is small.
         _upload_renamed(context, file)
         meter.sent_bytes += file.size
+    left = len(ways)
     for way, files in ways.items():
+        left -= 1
         if way is not None:
-            _copy_way(context, way, files, pool, meter)
+            _copy_way(context, way, files, pool, meter, last=last and not left)
 
 
-def _job(context: Context, way: Way, files: list[Sent]) -> CopyJob:
+def _job(context: Context, way: Way, files: list[ToSend]) -> CopyJob:
     run = context.run
     bytes_ = sum(file.size for file in files)
     if way == Way("", "") and context.kind.growing is None:
@@ -162,7 +155,15 @@ def _job(context: Context, way: Way, files: list[Sent]) -> CopyJob:
     )
 
 
-def _copy_way(context: Context, way: Way, files: list[Sent], pool: HashPool, meter: Meter) -> None:
+def _copy_way(
+    context: Context,
+    way: Way,
+    files: list[ToSend],
+    pool: HashPool,
+    meter: Meter,
+    *,
+    last: bool,
+) -> None:
     job = _job(context, way, files)
     before = meter.sent_bytes
 
@@ -176,8 +177,22 @@ def _copy_way(context: Context, way: Way, files: list[Sent], pool: HashPool, met
         context.beat()  # an azcopy that hangs is ended by its stall watch
         return context.should_stop() or pool.error is not None or _hangs(context, pool)
 
+    def all_arrived() -> bool:
+        if not last:
+            return False
+        reach(FailPoint.AZCOPY_STARTED)  # a short one says nothing before its end
+        try:
+            listing.refresh(context)
+        except SyncdError:
+            return False  # the next step lists anyway, and tells
+        return context.ledger.files.all_arrived(context.run.id)
+
     result = run_copy(
-        job, clean=tree.clear_private, on_progress=on_progress, should_stop=should_stop
+        job,
+        clean=tree.clear_private,
+        on_progress=on_progress,
+        all_arrived=all_arrived,
+        should_stop=should_stop,
     )
     reach(FailPoint.AZCOPY_ENDED)
     _raise_pool(context, pool)
@@ -200,7 +215,7 @@ def _keep_words(context: Context, result: CopyResult) -> None:
         result.stderr,
     ]
     said = [word for word in words if word.strip()]
-    if result.returncode or said:
+    if said or (result.returncode and not result.arrived):
         context.log(
             logging.INFO,
             "azcopy.output",
@@ -210,7 +225,7 @@ def _keep_words(context: Context, result: CopyResult) -> None:
         )
 
 
-def _upload_renamed(context: Context, file: Sent) -> None:
+def _upload_renamed(context: Context, file: ToSend) -> None:
     # A share that hangs must cost this read, not the worker; the lake has its own time limits.
     data = context.patience.call(lambda tick: _read(context, file, tick))
     kind = mimetypes.guess_type(file.lake_path)[0] or "application/octet-stream"
@@ -218,7 +233,7 @@ def _upload_renamed(context: Context, file: Sent) -> None:
     reach(FailPoint.RENAMED_SENT)
 
 
-def _read(context: Context, file: Sent, tick: Callable[[], None]) -> bytes:
+def _read(context: Context, file: ToSend, tick: Callable[[], None]) -> bytes:
     """All bytes of a small file; ``Transient`` when it is not of the size it began with."""
     data = bytearray()
     with (

@@ -159,6 +159,7 @@ class Service:
         self._online: set[str] = set()
         self._asked: set[str] = set()
         self._held: set[int] = set()
+        self._listed_at: dict[int, float] = {}
         self._patience: dict[str, Patience] = {}
         self._sheet_patience: dict[Path | None, Patience] = {}
         self._lock = threading.Lock()
@@ -256,6 +257,7 @@ class Service:
             now=self.wall,
             should_stop=lambda: self.stopping.is_set() or run.id in self._held,
             beat=self.pulse.here(),
+            listed_at=self._listed_at,
             clock_jumped=self.clock.jumped(),
         )
 

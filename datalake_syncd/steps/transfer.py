@@ -77,13 +77,13 @@ def transfer(context: Context) -> Answer:
         record_differing=(lambda batch: files.write_released(run_id, batch)) if released else None,
     )
     try:
-        sent = send(context, pool, meter)
+        sent = send(context, pool, meter, to_send)
         wait_for(context, pool, meter)
     finally:
         pool.stop()
     refuse_other_content(context, pool)
-    if to_hash and _differing(context):
-        sent += send(context, pool, meter)
+    if to_hash and (differing := _differing(context)):
+        sent += send(context, pool, meter, differing)
     meter.write(pool.files, final=True)
     reach(FailPoint.EFFECT_TRANSFER)
     took = format_duration(meter.seconds)
@@ -98,13 +98,14 @@ def transfer(context: Context) -> Answer:
 
 def _classify(context: Context) -> tuple[int, int, int, list[str]]:
     """Write ``todo`` for every file: (to send, to hash first, bytes to send, overwritten)."""
-    send = compare = size = 0
+    compare = 0
+    send, size = context.ledger.files.send_what_is_missing(context.run.id)
     overwritten: list[str] = []
-    for page in listing.pairs(context):
+    for page in listing.pairs(context, listed=True):
         batch: list[tuple[str, str | None]] = []
         for file, blob in page:
             verdict, _ = judge_file(file, blob, needed=Proof.CLAIMED)
-            todo = "send" if verdict in (Verdict.MISSING, Verdict.DIFFERENT) else None
+            todo = "send" if verdict is Verdict.DIFFERENT else None
             # What a list tells of is compared with it before anything in the lake is replaced.
             listed = verdict is Verdict.DIFFERENT and file.expected
             if file.md5 is None and (todo is None or listed):

@@ -107,9 +107,15 @@ class Uploads:
         settings: AzcopySettings | None = None,
         should_stop: Callable[[], bool] = lambda: False,
         on_progress: Callable[[Progress], None] = lambda _: None,
+        all_arrived: Callable[[], bool] = lambda: False,
     ) -> CopyResult:
-        job = self.job(*entries, settings=settings)
-        return run_copy(job, clean=self.clean, should_stop=should_stop, on_progress=on_progress)
+        return run_copy(
+            self.job(*entries, settings=settings),
+            clean=self.clean,
+            should_stop=should_stop,
+            on_progress=on_progress,
+            all_arrived=all_arrived,
+        )
 
 
 def keyed(azurite: Azurite, container: str) -> LakeAccess:
@@ -157,6 +163,28 @@ def test_odd_names_arrive_exactly(uploads: Uploads, azurite: Azurite, container:
     assert seen[-1].files_done == len(entries)
     assert seen[-1].bytes_done == seen[-1].bytes_expected > 0
     assert len(uploads.cleaned) == 1
+
+
+def test_it_is_ended_when_the_lake_has_all_of_it_and_not_before(
+    uploads: Uploads, azurite: Azurite, container: str
+) -> None:
+    entries = entries_of(uploads.root)
+    found: list[bool] = []
+
+    def all_arrived() -> bool:
+        assert len(orphans(uploads.private)) == 1, "it is asked for while azcopy still runs"
+        found.append(len(in_lake(azurite, container)) == len(entries))
+        return found[-1]
+
+    result = uploads.run(*entries, all_arrived=all_arrived)
+    assert found[-1]
+    assert result.arrived
+    assert result.returncode == -9
+    judge(result, len(entries))
+    assert len(in_lake(azurite, container)) == len(entries)
+    # Who never says so gets what azcopy itself says at its end.
+    result = uploads.run(*entries, all_arrived=lambda: False)
+    assert (result.arrived, result.returncode, result.ended) == (False, 0, True)
 
 
 def test_files_up_to_the_limit_go_up_in_one_request(

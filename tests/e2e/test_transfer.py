@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from urllib.parse import unquote
 
 import pytest
 
@@ -184,6 +185,35 @@ def test_j3_no_secret_is_left_in_log_ledger_or_azcopys_files(lab: Lab) -> None:
         assert secret.encode() not in everything
 
 
+def test_azcopy_is_ended_when_all_is_there_and_never_before(lab: Lab, proxy: Proxy) -> None:
+    """One file is seen in the lake only seconds after azcopy has written all of its bytes."""
+    files = write_run(lab)
+    late = min(files)
+    sent: list[str] = []
+    held: list[float] = []
+    listed: list[float] = []
+
+    def rule(request: Request) -> None:
+        if request.put_blob:
+            sent.append(unquote(request.path).partition(f"{OUT}/")[2])
+            if sent[-1] == late:
+                held.append(time.monotonic())
+                time.sleep(4)
+                held.append(time.monotonic())
+        elif request.query.get("comp") == ["list"]:
+            listed.append(time.monotonic())
+
+    proxy.rule = rule
+    lines = lab.once()
+    assert len(held) == 2, "sent once, and not given up"
+    assert any(held[0] < at < held[1] for at in listed), "it was never asked too early"
+    assert sorted(path for path in sent if path) == sorted(files)
+    assert "verify.mismatch" not in lab.events()
+    # A kill for that reason is nothing to tell of.
+    assert [line["event"] for line in lines if line["event"] == "azcopy.output"] == []
+    lab.expect_in_lake(files, OUT)
+
+
 def test_only_what_is_missing_is_sent_after_an_interruption(lab: Lab) -> None:
     files = write_run(lab)
     for path in sorted(files)[::2]:
@@ -200,12 +230,12 @@ def test_only_what_is_missing_is_sent_after_an_interruption(lab: Lab) -> None:
 def test_batches_take_every_file_once_and_keep_what_they_overwrite(lab: Lab) -> None:
     files = write_run(lab)
     old = sorted(files)[: len(files) // 3]
-    assert len(files) % 28 % 11  # so that some are left over at the end
+    assert len(files) % 28 % 4  # so that some are left over at the end
     for path in old:
         lab.client.upload_blob(f"{OUT}/{path}", files[path] + b"another size")
     code = (
         "import datalake_syncd.steps.send as s; from datalake_syncd.cli import main; "
-        "s.BATCH_FILES, s._NOTED_AT_ONCE, s._KEPT_AT_ONCE = 28, 11, 4; main()"
+        "s.BATCH_FILES, s._KEPT_AT_ONCE = 28, 4; main()"
     )
     argv = [sys.executable, "-c", code, "--config", str(lab.config), "once"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=200, cwd=REPO)

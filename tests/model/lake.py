@@ -149,6 +149,7 @@ class SimulatedLake:
         *,
         clean: object,
         on_progress: Callable[[Progress], None],
+        all_arrived: Callable[[], bool],
         should_stop: Callable[[], bool],
     ) -> CopyResult:
         """Copy the files of a job; what it says at the end is never more than a claim."""
@@ -170,6 +171,8 @@ class SimulatedLake:
             if should_stop():
                 return replace(result, stopped=True)
             self.boundary(f"sent {entry}")
+        if all_arrived():
+            return replace(result, returncode=-9, arrived=True)
         done = replace(last, bytes_done=size, files_done=sent, files_failed=failed)
         if failed or missing:
             done = replace(done, status="CompletedWithErrors")

@@ -71,6 +71,10 @@ def _note_keeps(self: Files, run_id: int, batch: Any) -> None:
         )
 
 
+def _one_by_one(_self: Files, _run_id: int) -> None:
+    """Nothing is decided of many files at once: `manifest.judge` sees each of them."""
+
+
 def _ours_for_ever(file: ManifestFile, blob: Blob) -> bool:
     return file.sent_over is not None
 
@@ -188,7 +192,11 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "ours-for-ever",
         "I1: a blob of others is proven because this service sent that name once",
-        ((Files, "write_proofs", _note_keeps), (manifest, "_ours", _ours_for_ever)),
+        (
+            (Files, "write_proofs", _note_keeps),
+            (Files, "prove_as_sent", _one_by_one),
+            (manifest, "_ours", _ours_for_ever),
+        ),
         ("others forge", "pass time"),
     ),
     Mutant(

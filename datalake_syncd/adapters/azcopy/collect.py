@@ -30,7 +30,7 @@ _LINES = re.compile(r"\s*[\r\n]+[-\s]*")
 
 
 class Collector:
-    """Takes the events of one call. ``stopped`` and ``stall_reason`` are set by its runner."""
+    """Takes the events of one call; its runner sets ``stopped``, ``stall_reason``, ``arrived``."""
 
     def __init__(self, job: CopyJob, redactor: Redactor) -> None:
         self._root = str(job.source_root)
@@ -44,6 +44,7 @@ class Collector:
         self._reasons: dict[str, str] = {}
         self.warnings: list[str] = []
         self.stopped = False
+        self.arrived = False
         self.stall_reason = ""
 
     def take(self, event: Event) -> Progress | None:
@@ -122,6 +123,7 @@ class Collector:
             log_notes=tuple(self._log_notes),
             warnings=tuple(self.warnings),
             stopped=self.stopped,
+            arrived=self.arrived,
             stalled=bool(self.stall_reason),
             stall_reason=self.stall_reason,
             seconds=seconds,

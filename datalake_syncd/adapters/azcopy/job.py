@@ -53,7 +53,8 @@ class CopyResult:
     ``returncode`` is negative when a signal ended azcopy. ``last`` are the newest counters,
     ``ended`` says that they are the final ones (EndOfJob was seen). ``doubts`` are messages
     about files that azcopy passed over while calling the job a success. ``log_notes`` are
-    the other lines of its log that name a failure.
+    the other lines of its log that name a failure. ``arrived``: all of it was seen in the lake,
+    and azcopy was ended for that.
     """
 
     root: str
@@ -70,6 +71,7 @@ class CopyResult:
     log_notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     stopped: bool = False
+    arrived: bool = False
     stalled: bool = False
     stall_reason: str = ""
     seconds: float = 0.0

@@ -38,6 +38,8 @@ def verdict(result: CopyResult, expected: int) -> SyncdError | None:
     """
     if result.stopped:
         return Stopped("the upload was stopped")
+    if result.arrived:
+        return None  # its counters, and its exit code, are those of a killed one
     if _all_sent(result, expected):
         return None
     causes = _causes(result)

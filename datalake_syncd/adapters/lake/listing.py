@@ -7,7 +7,7 @@ all properties anyway.
 
 from __future__ import annotations
 
-import base64
+import binascii
 import functools
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
@@ -51,23 +51,23 @@ def _blob(element: Element) -> Blob:
     properties = element.find("Properties")
     if name is None or not name.text or properties is None:
         raise ValueError("no blob without a name and properties")
-    told = {one.tag: one.text for one in properties}
-    etag = (told["Etag"] or "").strip('"')
+    told = properties.findtext
+    etag = told("Etag", "").strip('"')
     if not etag:
         raise ValueError("no blob without an ETag")
-    stored = told.get("Content-MD5")
+    stored = told("Content-MD5")
     return Blob(
         name=unquote(name.text) if name.get("Encoded") == "true" else name.text,
-        size=int(told["Content-Length"] or ""),
+        size=int(told("Content-Length", "")),
         md5=_md5(stored) if stored else None,
         etag=etag,
-        blob_type=told["BlobType"] or "",
-        modified=seconds(told["Last-Modified"] or ""),
+        blob_type=told("BlobType", ""),
+        modified=seconds(told("Last-Modified", "")),
     )
 
 
 def _md5(stored: str) -> str:
-    return base64.b64decode(stored, validate=True).hex()
+    return binascii.a2b_base64(stored, strict_mode=True).hex()
 
 
 @functools.lru_cache(maxsize=64)

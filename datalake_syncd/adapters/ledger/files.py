@@ -6,18 +6,19 @@ more memory than one of 150.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from datalake_syncd.adapters.ledger.looks import FILE, FILE_COLUMNS, Looks, file_of, stat_of
+from datalake_syncd.adapters.ledger.looks import FILE, FILE_COLUMNS, file_of, stat_of
+from datalake_syncd.adapters.ledger.sending import Sending
 from datalake_syncd.core.model import Blob, ManifestFile, Proof
 from datalake_syncd.core.pruning import PlanItem
 
 PAGE = 2000
 
 
-class Files(Looks):
-    """The rows of ``files``, ``listing`` and ``prune_plan``, and those of `Looks`."""
+class Files(Sending):
+    """The rows of ``files``, ``listing`` and ``prune_plan``, and all of `Sending`."""
 
     # --- the manifest -----------------------------------------------------------------------
 
@@ -95,23 +96,6 @@ class Files(Looks):
                 ((md5, run_id, path) for path, md5 in batch),
             )
 
-    def write_todo(self, run_id: int, batch: Iterable[tuple[str, str | None]]) -> None:
-        """Write down (path, ``send`` | ``sent`` | ``hash`` | None) pairs."""
-        with self._db.transaction():
-            self._db.execute_many(
-                "UPDATE files SET todo=? WHERE run_id=? AND path=?",
-                ((todo, run_id, path) for path, todo in batch),
-            )
-
-    def mark_sent(self, run_id: int, batch: Iterable[tuple[str, str, bool]]) -> None:
-        """Before azcopy starts: (path, ETag that the blob has now or "", one request?)."""
-        with self._db.transaction():
-            self._db.execute_many(
-                "UPDATE files SET sent_over=?, single_put=?, proof='none', proof_etag=NULL "
-                "WHERE run_id=? AND path=?",
-                ((etag, int(single), run_id, path) for path, etag, single in batch),
-            )
-
     def write_proofs(self, run_id: int, batch: Iterable[tuple[str, Proof, str | None]]) -> None:
         """Write down (path, proof, ETag at which it was seen).
 
@@ -186,25 +170,59 @@ class Files(Looks):
         return self._db.row(sql, (run_id, lake_path)) is not None
 
     def pairs(
-        self, run_id: int, prefix: str, todo: str | None = None
+        self,
+        run_id: int,
+        prefix: str,
+        todo: str | None = None,
+        *,
+        listed: bool = False,
+        between: tuple[str, str | None] = ("", None),
+        but: Sequence[Proof] = (),
     ) -> Iterator[list[tuple[ManifestFile, Blob | None]]]:
-        """The manifest beside the listing, page by page; ``prefix`` ends with ``/``."""
-        after = ""
+        """The manifest beside the listing, page by page; ``prefix`` ends with ``/``.
+
+        Only files with this ``todo`` when given, with ``listed`` only those that have a blob, and
+        only paths behind the first of ``between``, up to the second; ``but`` leaves out what is
+        as it was when it was proven so (see `proven_as_before`).
+        """
+        after, last = between
+        as_before, bound = _as_before(but)
         condition = "" if todo is None else "AND f.todo=:todo"
+        condition += "" if last is None else " AND f.path <= :last"
+        # Where nothing is listed the comparison is NULL.
+        condition += f" AND NOT coalesce({as_before}, 0)" if but else ""
+        join = "JOIN" if listed else "LEFT JOIN"
         while True:
             rows = self._db.rows(
                 f"""
                 SELECT {FILE}, l.size, l.md5, l.etag, l.blob_type
-                FROM files f LEFT JOIN listing l ON l.run_id=f.run_id AND l.lake_path=f.lake_path
+                FROM files f {join} listing l ON l.run_id=f.run_id AND l.lake_path=f.lake_path
                 WHERE f.run_id=:run AND f.path > :after {condition}
                 ORDER BY f.path LIMIT :page
                 """,  # noqa: S608 - constant text
-                {"run": run_id, "after": after, "todo": todo, "page": PAGE},
+                {"run": run_id, "after": after, "last": last, "todo": todo, "page": PAGE, **bound},
             )
             if not rows:
                 return
             yield [(file_of(row[:FILE_COLUMNS]), _blob(row, prefix)) for row in rows]
             after = rows[-1]["path"]
+
+    def proven_as_before(
+        self, run_id: int, proofs: Sequence[Proof]
+    ) -> list[tuple[Proof, int, int]]:
+        """What the last listing has just as it was when one of these proofs was written down.
+
+        (proof, files, bytes) of each. To look at such files again would find the same: it is
+        the same write of the blob (ETag), with the size and MD5 of the manifest.
+        """
+        as_before, bound = _as_before(proofs)
+        rows = self._db.rows(
+            "SELECT f.proof, count(*), sum(f.size) FROM files f JOIN listing l "  # noqa: S608 - constant text
+            "ON l.run_id=f.run_id AND l.lake_path=f.lake_path "
+            f"WHERE f.run_id=:run AND {as_before} GROUP BY f.proof",
+            {"run": run_id, **bound},
+        )
+        return [(Proof(proof), files, size) for proof, files, size in rows]
 
     def extra_sizes(self, run_id: int) -> Iterator[tuple[str, int]]:
         """All blobs below the run that no file of the manifest goes to: (lake path, bytes)."""
@@ -246,6 +264,17 @@ class Files(Looks):
         """The plan that is in force, in path order."""
         rows = self._db.rows("SELECT * FROM prune_plan WHERE run_id=? ORDER BY path", (run_id,))
         return [PlanItem(r["path"], stat_of(r), r["md5"], r["etag"]) for r in rows]
+
+
+def _as_before(proofs: Sequence[Proof]) -> tuple[str, dict[str, str]]:
+    """The condition for ``f`` and ``l``, and what is bound in it."""
+    bound = {f"proof{number}": proof.value for number, proof in enumerate(proofs)}
+    named = ", ".join(f":{name}" for name in bound)
+    condition = (
+        f"(f.proof IN ({named}) AND l.etag=f.proof_etag AND l.size=f.size AND l.md5=f.md5 "
+        "AND l.blob_type='BlockBlob' AND f.bad_etag IS NOT l.etag AND NOT f.single_put)"
+    )
+    return condition, bound
 
 
 def _blob(row: Any, prefix: str) -> Blob | None:

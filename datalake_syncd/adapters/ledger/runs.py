@@ -197,18 +197,18 @@ class Runs:
         Waiting runs come back when their ``not_before`` has passed; held ones never do.
         """
         marks = ",".join("?" for _ in instruments)
+        sql = f"""
+            SELECT * FROM runs
+            WHERE hold_reason IS NULL AND done != 'sighted'
+              AND (status='ready' OR (status='waiting' AND not_before IS NOT NULL))
+              AND (not_before IS NULL OR not_before <= ?)
+              AND instrument IN ({marks})
+            ORDER BY done='prune', done='publish', attempts, id LIMIT 1
+        """  # noqa: S608 - only question marks are put in
+        if self._db.row(sql, (now, *instruments)) is None:
+            return None  # nearly always, once a second: no lock is taken for that
         with self._db.transaction():
-            row = self._db.row(
-                f"""
-                SELECT * FROM runs
-                WHERE hold_reason IS NULL AND done != 'sighted'
-                  AND (status='ready' OR (status='waiting' AND not_before IS NOT NULL))
-                  AND (not_before IS NULL OR not_before <= ?)
-                  AND instrument IN ({marks})
-                ORDER BY done='prune', done='publish', attempts, id LIMIT 1
-                """,  # noqa: S608 - only question marks are put in
-                (now, *instruments),
-            )
+            row = self._db.row(sql, (now, *instruments))
             if row is None:
                 return None
             run = run_of(row)

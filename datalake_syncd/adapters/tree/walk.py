@@ -128,29 +128,29 @@ class _Walker:
             yield EmptyDirectory(path.rstrip("/"))
         for name in names:
             self.on_entry()
-            yield from self._entry(folder, name, path + name, depth)
-
-    def _entry(self, folder: int, name: str, path: str, depth: int) -> Iterator[Entry]:
-        try:
-            told = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        except OSError as error:
-            raise classify(error, path) from error
-        hit = self.excluder.matches(path)
-        if hit is not None and not stat.S_ISDIR(told.st_mode):
-            yield Oddity(escape(path), "excluded", f"by the pattern {hit}", blocks=False)
-            return
-        special = _special_kind(told.st_mode)
-        if special is not None:
-            detail = _link_target(name, folder) if special == "symlink" else "not a regular file"
-            yield Oddity(escape(path), special, detail, blocks=self.block_special)
-        elif stat.S_ISDIR(told.st_mode):
-            yield from self._directory(folder, name, path, told, depth)
-        else:
-            problem = lake_name_problem(path, f"{self.lake_prefix}/{path}")
-            if problem is not None:
-                yield Oddity(escape(path), problem[0], problem[1], blocks=True)
+            inner = path + name
+            try:
+                told = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            except OSError as error:
+                raise classify(error, inner) from error
+            if stat.S_ISDIR(told.st_mode):
+                yield from self._directory(folder, name, inner, told, depth)
             else:
-                yield FileEntry(path, file_stat(told))
+                yield self._leaf(folder, name, inner, told)
+
+    def _leaf(self, folder: int, name: str, path: str, told: os.stat_result) -> Entry:
+        """What is no directory."""
+        hit = self.excluder.matches(path)
+        if hit is not None:
+            return Oddity(escape(path), "excluded", f"by the pattern {hit}", blocks=False)
+        if not stat.S_ISREG(told.st_mode):
+            special = _special_kind(told.st_mode)
+            detail = _link_target(name, folder) if special == "symlink" else "not a regular file"
+            return Oddity(escape(path), special, detail, blocks=self.block_special)
+        problem = lake_name_problem(path, f"{self.lake_prefix}/{path}")
+        if problem is not None:
+            return Oddity(escape(path), problem[0], problem[1], blocks=True)
+        return FileEntry(path, file_stat(told))
 
     def _directory(
         self, folder: int, name: str, path: str, told: os.stat_result, depth: int
@@ -182,16 +182,14 @@ class _Walker:
             os.close(inner)
 
 
-def _special_kind(mode: int) -> str | None:
+def _special_kind(mode: int) -> str:
     if stat.S_ISLNK(mode):
         return "symlink"
     if stat.S_ISFIFO(mode):
         return "fifo"
     if stat.S_ISSOCK(mode):
         return "socket"
-    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
-        return "device"
-    return None
+    return "device"
 
 
 def _link_target(name: str, folder: int) -> str:
