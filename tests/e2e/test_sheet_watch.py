@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,15 @@ from typing import Any
 import pytest
 
 from datalake_syncd.adapters.ledger import Run
+from datalake_syncd.adapters.logs import _EXTRA  # type: ignore[attr-defined]
+from datalake_syncd.core.errors import NeedsPerson
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.core.sheets import Comparison
 from datalake_syncd.core.sheets.likeness import RunNames
 from datalake_syncd.steps.service import Service
 from datalake_syncd.steps.sheets import near
+from datalake_syncd.steps.sheets.attach import UNUSABLE, is_told_unusable
+from datalake_syncd.steps.sheets.files import find_sheet, list_sheets
 from datalake_syncd.steps.sheets.lonely import LonelySheets
 from datalake_syncd.steps.sheets.near import look_alikes
 from datalake_syncd.steps.sheets.watch import SheetWatch
@@ -59,6 +64,10 @@ class Log(logging.Handler):
     def messages(self, *words: str) -> list[str]:
         texts = [record.getMessage() for record in self.records]
         return [text for text in texts if all(word in text for word in words)]
+
+    def facts(self) -> list[tuple[str, dict[str, Any]]]:
+        """Event and fields of each line."""
+        return [record.__dict__[_EXTRA] for record in self.records]
 
 
 @pytest.fixture
@@ -278,6 +287,80 @@ def test_trouble_with_a_sheet_that_is_looked_at_rarely_is_told_once(
     (folder / "2020").symlink_to("nowhere")
     watch.look(folder)
     assert len(log.messages("2020 are left out")) == 2
+
+
+def learned(service: Service, number: int, **columns: Any) -> Run:
+    """A run of which only the marker is known, learned an hour after it was published."""
+    past = service.wall()
+    columns = {"done": Step.PRUNE, "tree_digest": None, "published_at": past, **columns}
+    run = add(service, number, pruned_at=past, emptied_at=past, **columns)
+    return service.ledger.runs.set(run, sighted_at=past + HOUR)
+
+
+def put(path: Path, *, mtime: float) -> None:
+    path.write_bytes(SHEET)
+    os.utime(path, (mtime, mtime))
+
+
+def test_a_late_sheet_of_a_run_that_is_known_by_its_marker_alone_is_told_once(
+    service: Service, log: Log, clock: Clock
+) -> None:
+    folder, run = folder_of(service), learned(service, 1)
+    path = folder / f"{run.name}.csv"
+    watch = SheetWatch(service, "one")
+    watch.look(folder)
+    assert log.records == []
+    put(path, mtime=clock.now - HOUR)  # copied, with its old time
+    for _ in range(12):
+        watch.look(folder)
+    SheetWatch(service, "one").look(folder)  # as after a restart
+    ((event, fields),) = log.facts()
+    assert (event, fields["run"]) == ("sheet.not-attached", run.key)
+    assert log.records[0].levelno == logging.WARNING
+    assert len(log.messages(f"{path} was put there or changed after", "only the marker")) == 1
+    assert f"{run.prefix}/SampleSheet.csv" in fields["next_step"]
+    assert f"datalake-syncd restore {run.key}" in fields["next_step"]
+    row = service.ledger.runs.by_id(run.id)
+    assert (row.done, row.status, row.version) == (run.done, run.status, run.version)
+    # Another content is another sheet, in whatever place.
+    (folder / "2023").mkdir()
+    path.unlink()
+    put(folder / "2023" / path.name, mtime=clock.now + HOUR)
+    SheetWatch(service, "one").look(folder)
+    assert len(log.messages(f"{folder}/2023/{path.name} was put there")) == 1
+    assert len(log.records) == 2
+
+
+def test_a_sheet_that_was_in_time_is_told_of_no_run_that_is_known_by_its_marker(
+    service: Service, log: Log, clock: Clock
+) -> None:
+    folder = folder_of(service)
+    clock.now = time.time() + HOUR
+    in_time, edited, none = (learned(service, number) for number in (1, 2, 3))
+    for run in (in_time, edited):
+        put(folder / f"{run.name}.csv", mtime=clock.now - HOUR)
+    (folder / f"{none.name}.csv").mkdir()
+    # Edited between its publishing and the beginning of this ledger.
+    os.utime(folder / f"{edited.name}.csv", (clock.now + 1, clock.now + 1))
+    SheetWatch(service, "one").look(folder)
+    assert [fields["run"] for _, fields in log.facts()] == [edited.key]
+
+
+def test_what_the_step_told_of_a_sheet_is_not_told_by_the_watch_and_the_other_way_round(
+    service: Service, log: Log, clock: Clock
+) -> None:
+    folder, run, late = folder_of(service), add(service, 1), add(service, 2)
+    for one in (run, late):
+        (folder / f"{one.name}.csv").symlink_to("nowhere")
+    with pytest.raises(NeedsPerson) as error:
+        find_sheet(folder, run.name, list_sheets(folder))
+    reason = str(error.value)
+    service.ledger.runs.event(run.id, clock.now, UNUSABLE, reason, {"reason": reason})
+    for _ in range(2):  # as after a restart
+        SheetWatch(service, "one").look(folder)
+    ((event, fields),) = log.facts()
+    assert (event, fields["run"]) == (UNUSABLE, late.key)
+    assert is_told_unusable(service.ledger, late, log.messages()[0])
 
 
 # --- the whole service -----------------------------------------------------------------------

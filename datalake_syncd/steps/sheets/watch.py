@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from datalake_syncd.adapters.ledger import Run
 from datalake_syncd.core.errors import (
@@ -17,8 +19,9 @@ from datalake_syncd.core.errors import (
 )
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.core.names import escape
-from datalake_syncd.core.sheets import SHEET, Comparison, sheet_name
+from datalake_syncd.core.sheets import ATTACHED, SHEET, Comparison, sheet_name
 from datalake_syncd.steps.service import Service
+from datalake_syncd.steps.sheets.attach import UNUSABLE, is_told_unusable
 from datalake_syncd.steps.sheets.files import (
     Sheet,
     SheetNames,
@@ -34,9 +37,9 @@ from datalake_syncd.steps.sheets.near import advice, in_time, tell_near_misses
 #: Sheets that are attached already are compared with the folder at the first scan, and then
 #: every so many.
 _EVERY = 10
-_OFFLINE, _LEFT_OUT, _UNUSABLE = "sheets.offline", "sheets.left-out", "sheet.unusable"
-_TWO = "sheet.ambiguous"
-#: The event that tells of it, and the run or the year folder that it is about.
+_OFFLINE, _LEFT_OUT = "sheets.offline", "sheets.left-out"
+_TWO, _NOT_ATTACHED = "sheet.ambiguous", "sheet.not-attached"
+#: The event that tells of it, and the year folder that it is about.
 _Trouble = tuple[str, str]
 
 
@@ -65,11 +68,12 @@ class SheetWatch:
             runs = self._service.ledger.runs.all(self._instrument)
             for run in runs:
                 if _may_change(run) and (run.sheet is None or self._look_at_all):
-                    looked.add((_UNUSABLE, run.key))
                     try:
                         self._look_for(run, folder, listed)
                     except (SourceChanged, NeedsPerson) as error:
-                        trouble[_UNUSABLE, run.key] = error  # of this one; the others go on
+                        self._tell_unusable(run, error)  # of this one; the others go on
+                elif _is_learned(run) and self._look_at_all:
+                    self._tell_not_attached(run, folder, listed)
             self._compare_versions(runs, folder, listed, in_time(self._service))
             self._compare_names(runs, listed, in_time(self._service))
         except (SourceOffline, SourceChanged, NeedsPerson) as error:
@@ -133,8 +137,7 @@ class SheetWatch:
         if taken is None or not others:
             return
         data = {str(one.path): [one.stat.size, one.stat.mtime_ns] for one in (taken, *others)}
-        ledger = self._service.ledger.runs
-        last = ledger.last_event(run.id, _TWO)
+        last = self._service.ledger.runs.last_event(run.id, _TWO)
         if last is not None and last.data == data:
             return
         first = "the sheet folder itself comes before its years"
@@ -144,31 +147,69 @@ class SheetWatch:
             f"there are different sample sheets of this run: {escape(str(taken.path))} is taken, "
             f"for {first}, and not {', '.join(escape(str(one.path)) for one in others)}"
         )
-        ledger.event(run.id, self._service.wall(), _TWO, message, data)
-        self._service.log(
-            logging.WARNING,
-            _TWO,
-            message,
-            run=run.key,
-            instrument=self._instrument,
-            next_step="leave only the right one under this name; it is attached by itself",
-        )
+        next_step = "leave only the right one under this name; it is attached by itself"
+        self._tell_of(run, _TWO, message, data, next_step)
 
     def _tell(self, trouble: dict[_Trouble, SyncdError], looked: set[_Trouble]) -> None:
         """Tell what is new; what was not looked at this time is as it was."""
         for one, error in trouble.items():
             if self._told.get(one) != str(error):
-                event, about = one
                 self._service.log(
                     logging.WARNING,
-                    event,
+                    one[0],
                     str(error),
-                    run=about if event == _UNUSABLE else None,
                     instrument=self._instrument,
                     next_step=error.next_step,
                 )
         self._told = {one: told for one, told in self._told.items() if one not in looked}
         self._told.update({one: str(error) for one, error in trouble.items()})
+
+    def _tell_unusable(self, run: Run, error: SyncdError) -> None:
+        """Once, whether the step found it first, an earlier process, or this scan."""
+        ledger, reason = self._service.ledger, str(error)
+        if is_told_unusable(ledger, run, reason):
+            return
+        self._tell_of(run, UNUSABLE, reason, {"reason": reason}, error.next_step)
+
+    def _tell_not_attached(self, run: Run, folder: Path, listed: SheetNames) -> None:
+        """Tell of a sheet that came late to a run of which only the marker is known."""
+        if run.published_at is None or sheet_name(run.name) not in listed:
+            return
+        sheet = None
+        patience = self._service.sheet_patience(folder)
+        with suppress(NeedsPerson):  # it is none that could be attached
+            sheet = patience.call(lambda _tick: find_sheet(folder, run.name, listed))
+        if sheet is None or not _is_late(sheet, run.published_at, run.sighted_at):
+            return
+        data = {"file": sheet.path.name, "size": sheet.stat.size, "mtime_ns": sheet.stat.mtime_ns}
+        last = self._service.ledger.runs.last_event(run.id, _NOT_ATTACHED)
+        if last is not None and last.data == data:
+            return
+        message = (
+            f"the sample sheet {escape(str(sheet.path))} was put there or changed after its run "
+            "was published, and is not attached: of this run only the marker in the lake is known "
+            "here, and its list of files can't be written anew from that"
+        )
+        next_step = (
+            f"compare it with {escape(run.prefix)}/{ATTACHED} in the lake; if that is another or "
+            "none, put it there by hand, or bring the run back into its source: "
+            f"datalake-syncd restore {escape(run.key)} DIR"
+        )
+        self._tell_of(run, _NOT_ATTACHED, message, data, next_step)
+
+    def _tell_of(
+        self, run: Run, event: str, message: str, data: dict[str, Any], next_step: str
+    ) -> None:
+        """Into the run's history too, so that neither a restart nor `once` tells it again."""
+        self._service.log(
+            logging.WARNING,
+            event,
+            message,
+            run=run.key,
+            instrument=self._instrument,
+            next_step=next_step,
+        )
+        self._service.ledger.runs.event(run.id, self._service.wall(), event, message, data)
 
     def _look_for(self, run: Run, folder: Path, listed: SheetNames) -> None:
         patience = self._service.sheet_patience(folder)
@@ -230,3 +271,12 @@ def _lacks_sheet(run: Run, listed: SheetNames) -> bool:
 def _is_learned(run: Run) -> bool:
     """Known from its marker alone."""
     return run.tree_digest is None and run.done is not Step.SIGHTED
+
+
+def _is_late(sheet: Sheet, published_at: float, learned_at: float) -> bool:
+    """Whether a sheet came after its run: those that were attached in time lie there as well.
+
+    A copy keeps its mtime, so the ctime counts too; but only since the run was learned, for sheets
+    that were in time may have been moved to their year before.
+    """
+    return sheet.stat.mtime_ns / 1e9 > published_at or sheet.stat.ctime_ns / 1e9 > learned_at
