@@ -386,6 +386,19 @@ def test_a_source_that_is_no_mount_or_not_there(alone: Scene) -> None:
     assert alone.look("sheets")["sheets seq"].mark is Mark.FAULT
 
 
+def test_a_year_of_sample_sheets_that_is_left_out(alone: Scene) -> None:
+    (alone.sheets / "2022").mkdir()
+    for year in ("2021", "2023"):
+        (alone.sheets / year).symlink_to(alone.sheets / "2022")
+    found = alone.look("sheets")
+    assert list(found) == ["sheets seq", "sheets seq 2023", "sheets seq 2021"]
+    assert found["sheets seq"].mark is Mark.OK
+    told = found["sheets seq 2021"]
+    assert told.mark is Mark.WARNING
+    assert f"{alone.sheets}/2021 are left out: it is a symbolic link" in told.what
+    assert "put the folder itself there" in told.next_step
+
+
 def test_a_source_that_is_empty_where_it_was_not(alone: Scene) -> None:
     with_runs = Ledger(alone.state, writable=True)
     with_runs.desk.set_instruments({"seq": ("miseq", str(alone.source))})

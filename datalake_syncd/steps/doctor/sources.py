@@ -9,10 +9,10 @@ from datalake_syncd.adapters import mounts, tree
 from datalake_syncd.adapters.ledger import LEDGER, InstrumentRow, Ledger
 from datalake_syncd.adapters.tree import trash
 from datalake_syncd.config import Config, Instrument
-from datalake_syncd.core.errors import SyncdError
+from datalake_syncd.core.errors import NeedsPerson, SyncdError
 from datalake_syncd.core.names import escape
 from datalake_syncd.core.wording import counted
-from datalake_syncd.steps.doctor.finding import Finding, Machine, fault, fine
+from datalake_syncd.steps.doctor.finding import Finding, Machine, Mark, fault, fine, from_error
 from datalake_syncd.steps.sheets.files import list_sheets
 from datalake_syncd.steps.source import view
 
@@ -81,17 +81,21 @@ def pruning(machine: Machine, of: str) -> Iterator[Finding]:
 
 
 def sheets(machine: Machine, of: str) -> Iterator[Finding]:
-    """The folder with the sample sheets can be listed."""
+    """The folder with the sample sheets can be listed, and each year in it."""
     instrument = machine.config.instruments[of]
     folder = instrument.sample_sheets
     if folder is None:
         return
+    left_out: dict[str, NeedsPerson] = {}
     try:
-        found = list_sheets(folder, _on)
+        found = list_sheets(folder, _on, left_out)
     except SyncdError as error:
         yield _unreadable(error)  # also an optional sheet is looked for before a run is published
         return
     yield fine(f"{escape(str(folder))}: {counted(len(found), 'name')}")
+    for year, why in left_out.items():
+        name = f"sheets {escape(of)} {escape(year)}"
+        yield from_error(why, name=name, mark=Mark.WARNING)
 
 
 def _known(machine: Machine, of: str) -> InstrumentRow | None:
