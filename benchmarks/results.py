@@ -78,15 +78,17 @@ _LIMITS = (
     "",
     "### What limits it",
     "",
-    "* azcopy ends only on a tick of two seconds: what takes a moment longer than a tick takes two "
-    "seconds longer, for it alone and inside of datalake-syncd alike. Short runs compare ticks.",
+    "* azcopy alone ends only on a tick of two seconds, so that its times come in steps; "
+    "datalake-syncd ends it when the lake has everything. What a run costs beyond azcopy is about "
+    "the same for a short run and a long one of as many files: the notice of the flag (0.2 s), two "
+    "looks at the tree, a listing of the lake after the last byte, another one and a third look "
+    "right before the marker. Where azcopy alone takes four seconds, a tenth of that is less than "
+    "those looks.",
     "* Each byte is hashed twice: by azcopy, so that the service can refuse what arrives damaged, "
     "and by datalake-syncd from a read of its own, for a claim of azcopy is no proof. MD5 does "
     "about 700 MiB/s on a core. Against a server that takes everything at once, on two cores that "
     "carrier and server share, that second hash is seen in full; behind a line that is slower than "
     "the processors it is not.",
-    "* Before the marker the lake is listed twice and the source is looked at once more, so that "
-    "the marker rests on evidence of that moment. For 100,000 files that is most of what is added.",
 )
 
 
