@@ -165,6 +165,7 @@ def test_j3_nothing_that_fails_gives_a_secret_away(lab: Lab, azcopy: Path, tmp_p
     with lab.daemon() as daemon:
         lab.wait_for(lambda: daemon.lines("heartbeat.failed"), told="heartbeat")
         lab.wait_for(lambda: daemon.lines("run.retry") or daemon.lines("lake.refused"))
+        lab.wait_for(lambda: daemon.lines("web.listening"), told="the page")
         for path in ("/", "/status.json", "/metrics", "/healthz", "/readyz", f"/{TOKEN[:5]}"):
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{web}{path}") as answer:
