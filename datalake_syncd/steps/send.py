@@ -41,6 +41,8 @@ def send(context: Context, pool: HashPool, meter: Meter, total: int) -> int:
     while batch := _next_batch(context, after):
         last = batch[-1].path
         _keep_and_note(context, after, batch)
+        # What was listed before says nothing of what is sent now.
+        context.listed_at.pop(context.run.id, None)
         _copy(context, batch, pool, meter, last=sent + len(batch) == total)
         context.ledger.files.all_sent(context.run.id, after, last)
         sent, after = sent + len(batch), last
@@ -56,7 +58,9 @@ def _next_batch(context: Context, after: str) -> list[ToSend]:
         size += file.size
         if full is None and (len(batch) >= BATCH_FILES or size >= BATCH_BYTES):
             full = len(batch)
-        elif full is not None and len(batch) >= full + BATCH_FILES // 4:
+        elif full is not None and (
+            len(batch) >= full + BATCH_FILES // 4 or size >= BATCH_BYTES // 4 * 5
+        ):
             return batch[:full]
     return batch
 
@@ -216,10 +220,11 @@ def _keep_words(context: Context, result: CopyResult) -> None:
     ]
     said = [word for word in words if word.strip()]
     if said or (result.returncode and not result.arrived):
+        end = "was ended, for all has arrived" if result.arrived else f"ended {result.returncode}"
         context.log(
             logging.INFO,
             "azcopy.output",
-            f"azcopy ended {result.returncode}",
+            f"azcopy {end}",
             step="transfer",
             said=said[-_WORDS:],
         )

@@ -426,11 +426,12 @@ LISTING = """<?xml version="1.0" encoding="utf-8"?>
 <EnumerationResults ServiceEndpoint="https://x/" ContainerName="c"><Blobs><Blob>
 <Name{kind}>{name}</Name><Properties><Last-Modified>Mon, 23 Nov 2026 01:00:00 GMT</Last-Modified>
 {etag}<Content-Length>3</Content-Length><Content-MD5>{md5}</Content-MD5>
-<BlobType>BlockBlob</BlobType></Properties></Blob></Blobs><NextMarker /></EnumerationResults>"""
+{type}</Properties></Blob></Blobs><NextMarker /></EnumerationResults>"""
 
 
 def listed(answering: ThreadingHTTPServer, **parts: str) -> list[list[Blob]]:
-    told = {"kind": "", "name": "a", "etag": "<Etag>0x1</Etag>", "md5": "", **parts}
+    whole = {"etag": "<Etag>0x1</Etag>", "type": "<BlobType>BlockBlob</BlobType>"}
+    told = {"kind": "", "name": "a", "md5": "", **whole, **parts}
     answering.answer = (200, "", LISTING.format(**told).encode())  # type: ignore[attr-defined]
     lake = somewhere(f"http://127.0.0.1:{answering.server_port}/devstoreaccount1")
     return list(lake.list())
@@ -444,7 +445,7 @@ def test_a_name_that_xml_can_not_hold_is_decoded(answering: ThreadingHTTPServer)
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("parts", [{"etag": ""}, {"name": ""}, {"md5": "no base64"}])
+@pytest.mark.parametrize("parts", [{"etag": ""}, {"type": ""}, {"name": ""}, {"md5": "no base64"}])
 def test_a_listing_with_gaps_is_no_listing(
     answering: ThreadingHTTPServer, parts: dict[str, str]
 ) -> None:

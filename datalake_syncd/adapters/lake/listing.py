@@ -55,13 +55,16 @@ def _blob(element: Element) -> Blob:
     etag = told("Etag", "").strip('"')
     if not etag:
         raise ValueError("no blob without an ETag")
+    blob_type = told("BlobType")
+    if not blob_type:
+        raise ValueError("no blob without a type")
     stored = told("Content-MD5")
     return Blob(
         name=unquote(name.text) if name.get("Encoded") == "true" else name.text,
         size=int(told("Content-Length", "")),
         md5=_md5(stored) if stored else None,
         etag=etag,
-        blob_type=told("BlobType", ""),
+        blob_type=blob_type,
         modified=seconds(told("Last-Modified", "")),
     )
 
