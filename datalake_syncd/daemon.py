@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-from datalake_syncd.adapters.ledger import Ledger, LedgerFull
+from datalake_syncd.adapters.ledger import Ledger, LedgerFull, Stirred
 from datalake_syncd.adapters.signals import heard
 from datalake_syncd.answering import Answering
 from datalake_syncd.attendants import Attending
@@ -29,8 +29,10 @@ from datalake_syncd.steps.stale import report_unwatched
 from datalake_syncd.watch import Watcher
 from datalake_syncd.worker import Worker
 
-_TICK = 0.5
+_TICK = 1.0
 _SUPERVISE = 30.0
+#: Seconds after which a request that could not be answered is tried again.
+_ANSWER_AGAIN = 5.0
 #: Workers get so long (seconds) to end azcopy and write down what they have.
 STOP_GRACE = 45.0
 #: A source that gives no answer keeps the start waiting for so long (seconds), a first scan that
@@ -51,6 +53,7 @@ class Daemon:
         self._workers: list[threading.Thread] = []
         self._attendants: list[threading.Thread] = []
         self._answering = Answering(self.service)
+        self._stirred = Stirred(self.service.ledger.database.path, _ANSWER_AGAIN)
         self._attending = Attending(self.service)
         self._signs = Signs(self.service, self._unseen)
         self._started_at = time.monotonic()
@@ -116,7 +119,8 @@ class Daemon:
                     raise
                 finally:
                     self._signs.reloaded()
-            self._answering.answer()
+            if self._stirred.may_be():
+                self._answering.answer()
             if self.service.monotonic() - self._supervised_at > _SUPERVISE:
                 self._supervised_at = self.service.monotonic()
                 self.service.clock.jumped()

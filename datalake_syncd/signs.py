@@ -18,8 +18,8 @@ from datalake_syncd.steps.service import Service
 #: Seconds between two looks at the loops; what looks from outside counts on it.
 EVERY = 10.0
 #: The sentence for the service manager is made anew after so many times as long as it took to
-#: make: reading thousands of runs is not for nothing, and must stay at 0.1 % of a core.
-_REST = 1000.0
+#: make: reading thousands of runs is not for nothing, and must stay at 0.03 % of a core.
+_REST = 3000.0
 #: The key of the trouble that a loop which hangs is.
 HANG = "hang"
 

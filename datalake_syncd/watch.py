@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 
 from datalake_syncd.adapters import mounts
@@ -23,20 +23,21 @@ from datalake_syncd.core.errors import (
 )
 from datalake_syncd.core.kinds import KINDS
 from datalake_syncd.core.model import Status, Step
-from datalake_syncd.core.names import escape
 from datalake_syncd.steps import settle, sighting, source
 from datalake_syncd.steps.findings import record, tell
 from datalake_syncd.steps.growing.watch import GrowthWatch
 from datalake_syncd.steps.look_again import LookAgain
-from datalake_syncd.steps.places import find_runs, odd_names, top_folder
-from datalake_syncd.steps.pruning.strays import strays, tell_strays
+from datalake_syncd.steps.places import find_runs, top_folder
 from datalake_syncd.steps.rederive import rederive
 from datalake_syncd.steps.returned import ReturnWatch
 from datalake_syncd.steps.service import PATIENCE, Service
 from datalake_syncd.steps.sheets.watch import SheetWatch
 from datalake_syncd.steps.stale import StaleWatch
+from datalake_syncd.steps.surroundings import Surroundings
 
-_SOONEST = 0.2
+_SOONEST = 0.1
+#: Events that follow each other within so long (seconds) are one scan.
+_BURST = 0.2
 #: The lake is asked what it holds once; when it can't be reached, again after so long (seconds).
 _LEARN_AGAIN = 20.0
 
@@ -51,12 +52,12 @@ class Watcher:
         self._patience = Patience(name, PATIENCE, service.pulse.beat, service.stopping.is_set)
         self._sheets = SheetWatch(service, name)
         self._learn_at = 0.0
-        self._unreadable, self._odd = set[str](), set[str]()
+        self._around = Surroundings(service, name)
         self._again = LookAgain(service)
         self._growth = GrowthWatch(service)
         self._returns = ReturnWatch(service)
         self._stale = StaleWatch(service, name)
-        self._trash_seen = False
+        self._local: tuple[int, bool] | None = None
         self.failed = False
         #: A scan has come to its end, whatever it found; and whether the source answered at all.
         self.looked = threading.Event()
@@ -83,7 +84,7 @@ class Watcher:
             self._service.pulse.beat(rest=wait)
             woken = self.wake.wait(wait)
             self._service.pulse.beat()
-            self.stopping.wait(_SOONEST if woken else 0.0)  # a burst of events is one scan
+            self.stopping.wait(_BURST if woken else 0.0)
             self.wake.clear()
         self._observer.stop()
 
@@ -134,20 +135,22 @@ class Watcher:
         )
         known = service.ledger.desk.instrument(self._name)
         shut: dict[str, SyncdError] = {}
+
+        def view(tick: Callable[[], None]) -> tuple[source.SourceView, list[tuple[str, bool]]]:
+            seen = source.view(instrument, known, on_disk, tick)
+            return seen, list(find_runs(instrument, seen.names, runs.keys(), tick, shut))
+
         try:
-            seen = self._patience.call(lambda tick: source.view(instrument, known, on_disk, tick))
-            found = self._patience.call(
-                lambda tick: list(find_runs(instrument, seen.names, runs.keys(), tick, shut))
-            )
+            seen, found = self._patience.call(view)
         except SourceOffline as error:
             self._offline(known, error)
             self._stale.look(None)
             return None
         self._online(known, seen)
-        self._tell_unreadable(shut)
-        self._tell_odd_names(seen.names)
+        self._around.tell_unreadable(shut)
+        self._around.tell_odd_names(seen.names, self._patience)
         self._learn_from_lake()
-        self._look_into_trash(runs)
+        self._around.look_into_trash(runs.values(), self._patience)
         self._growth.look_around(self._name, self._patience)
         self._again.begin_scan()
         next_look: float | None = None
@@ -168,32 +171,9 @@ class Watcher:
             if top_folder(instrument, gone.name) not in shut:
                 sighting.vanished(service, gone)
         self._sheets.look(self._instrument.sample_sheets)
-        self._after(present)
+        self._after(present, seen.device)
         self._stale.look(self._patience)
         return next_look
-
-    def _tell_unreadable(self, shut: dict[str, SyncdError]) -> None:
-        """Folders that may hold runs and can't be read: each is told once, the rest goes on."""
-        for name, error in shut.items():
-            if name not in self._unreadable:
-                what = f"what runs {escape(name)} holds is not known: {error}"
-                self._say(
-                    logging.WARNING, "source.unreadable", what,
-                    next_step="give the service's user read access to it; it is looked at again",
-                )  # fmt: skip
-        self._unreadable = set(shut)
-
-    def _tell_odd_names(self, names: Collection[str]) -> None:
-        """Folders that were renamed so that they are no runs: each is told once."""
-        instrument, told = self._instrument, self._odd
-        odd = self._patience.call(lambda tick: list(odd_names(instrument, names, told, tick)))
-        for name in odd:
-            self._say(
-                logging.WARNING, "run.odd-name",
-                f"{escape(name)} looks like a run, but its name is not one: it is not carried",
-                next_step="rename it to what the instrument called it, without what was added",
-            )  # fmt: skip
-        told.update(odd)
 
     def _learn_from_lake(self) -> None:
         """With an empty ledger: which runs were published and are gone from this disk."""
@@ -202,15 +182,6 @@ class Watcher:
             self._learn_at = now + _LEARN_AGAIN  # also when it ends by an exception
             if rederive(self._service, self._name, self._instrument, self._patience):
                 self._learn_at = now
-
-    def _look_into_trash(self, runs: dict[str, Run]) -> None:
-        """Once: what a ledger that is lost had put there would never be shown again."""
-        if not self._trash_seen:
-            known = {run.trash for run in runs.values() if run.trash is not None}
-            source = self._instrument.source
-            found = self._patience.call(lambda _tick: strays(source, known))
-            self._trash_seen = True
-            tell_strays(self._service, self._name, found)
 
     def _safe_visit(self, run: Run) -> float | None:
         try:
@@ -294,7 +265,7 @@ class Watcher:
             )
             self._service.work.set()
 
-    def _after(self, present: set[str]) -> None:
+    def _after(self, present: set[str], device: int) -> None:
         service = self._service
         row = service.ledger.desk.instrument(self._name)
         columns: dict[str, object] = {"last_scan": service.wall()}
@@ -302,11 +273,17 @@ class Watcher:
         if row is not None and present and not row.ever_seen_runs:
             columns["ever_seen_runs"] = 1
         service.ledger.desk.update_instrument(self._name, **columns)
-        if not mounts.is_network(self._instrument.source):
+        if self._is_local(device):
             active = [n for n in self._memories if n in present]
             trouble = self._observer.watch(self._instrument.source, active)
             if trouble is not None:
                 self._say(logging.WARNING, "watch.polling", trouble)
+
+    def _is_local(self, device: int) -> bool:
+        # The mount table is read when it is another device: a remote share is always one.
+        if self._local is None or self._local[0] != device:
+            self._local = (device, not mounts.is_network(self._instrument.source))
+        return self._local[1]
 
     def _is_removed(self) -> bool:
         """The configuration lost this instrument in the middle of a scan: no bug."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from datalake_syncd.adapters.failpoints import reach
-from datalake_syncd.adapters.ledger import LedgerFull, Run, StaleTransition
+from datalake_syncd.adapters.ledger import LedgerFull, Run, StaleTransition, Stirred
 from datalake_syncd.core.errors import Stopped, SyncdError, UsageError
 from datalake_syncd.core.model import Status, Step
 from datalake_syncd.steps.context import Answer, Context
@@ -42,11 +42,18 @@ STEPS: tuple[StepSpec, ...] = (
 )
 
 
+#: Seconds between two looks whether there is something to do, and between two real ones: a run
+#: whose rest is over becomes ready without anybody writing.
+_LOOK = 1.0
+_DUE = 3.0
+
+
 class Worker:
     """One worker; ``run`` is a thread's body, ``work_once`` one claim."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._stirred = Stirred(service.ledger.database.path, _DUE)
 
     def run(self) -> None:
         """Work until the service stops."""
@@ -63,8 +70,16 @@ class Worker:
                 self._service.stopping.wait(5.0)
                 continue
             if not worked:
-                self._service.work.wait(1.0)
-                self._service.work.clear()
+                self._rest()
+
+    def _rest(self) -> None:
+        """Until there may be something to do."""
+        while not self._service.stopping.is_set():
+            woken = self._service.work.wait(_LOOK)
+            self._service.work.clear()
+            if woken or self._stirred.may_be():
+                return
+            self._service.pulse.beat()
 
     def work_once(self) -> bool:
         """Claim and do one step; False when nothing was ready."""

@@ -1,4 +1,9 @@
-"""Hashing a run's files with a few threads, in order, while azcopy reads the same ones."""
+"""Hashing a run's files with a few threads, in order, while azcopy reads the same ones.
+
+Small files are one thread's work: what is hashed in microseconds is mostly Python's lock, and
+threads that fight for it took twice the processor time, which azcopy needs. Where opening and
+reading takes long (a share over the network), all of them read side by side.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +20,11 @@ from datalake_syncd.core.model import ManifestFile
 #: hashlib lets go of the interpreter lock, so threads do; more of them than this only makes
 #: the disk's heads run to and fro.
 THREADS = max(1, min(4, os.cpu_count() or 1))
+#: Bytes; larger files are hashed side by side.
+SMALL = 128 << 10
+#: Small files are taken by so many, and side by side when one takes so long (seconds) on average.
+_SHARE = 32
+SLOW = 1e-3
 _BATCH = 2_000
 _NAMED = 5
 _BATCH_SECONDS = 2.0
@@ -29,7 +39,7 @@ class HashPool:
     interrupted. ``differing`` counts them, the first few are in ``named`` as (path, what differs).
 
     The first error ends the pool and is kept in ``error``. Threads are daemons: one that
-    hangs in a dead share can't keep the service from ending.
+    hangs in a dead share can't keep the service from ending. Nothing is read before `start`.
     """
 
     def __init__(
@@ -45,7 +55,11 @@ class HashPool:
         self._record = record
         self._record_differing = record_differing
         self._lock = threading.Lock()
-        self._page: list[ManifestFile] = []
+        self._more = threading.Condition(self._lock)
+        self._small: list[ManifestFile] = []
+        self._large: list[ManifestFile] = []
+        self._at_small = 0
+        self._slow = False
         self._results: list[tuple[str, str]] = []
         self._released: list[tuple[str, str]] = []
         self._recorded_at = time.monotonic()
@@ -60,27 +74,37 @@ class HashPool:
             threading.Thread(target=self._run, name=f"hash-{number}", daemon=True)
             for number in range(THREADS)
         ]
-        for thread in self._threads:
-            thread.start()
+        self._started = False
+
+    def start(self) -> None:
+        """Begin to read, unless it was begun already."""
+        if not self._started:
+            self._started = True
+            self.last_progress = time.monotonic()
+            for thread in self._threads:
+                thread.start()
 
     def _run(self) -> None:
         try:
-            while not self._stop.is_set():
-                file = self._next()
-                if file is None:
-                    return
-                if file.md5 is None:
-                    self._read(file)
-                else:
-                    self._on_bytes(file.stat.size)
-                with self._lock:
-                    self.files += 1
+            while share := self._next():
+                begun = time.monotonic()
+                for file in share:
+                    if self._stop.is_set():
+                        return
+                    if file.md5 is None:
+                        self._read(file)
+                    else:
+                        self._on_bytes(file.stat.size)
+                    with self._lock:
+                        self.files += 1
+                if share[0].stat.size <= SMALL:
+                    self._was_small((time.monotonic() - begun) / len(share))
         except Stopped:
             pass
         except Exception as error:  # noqa: BLE001 - kept for the step, which raises it
             with self._lock:
                 self.error = self.error or error
-            self._stop.set()
+            self._end()
 
     def _read(self, file: ManifestFile) -> None:
         listed = tree.ListedSums(file.expected) if file.expected else None
@@ -103,14 +127,42 @@ class HashPool:
         elif self._record_differing is not None:
             self._result(self._released, file.path, md5)
 
-    def _next(self) -> ManifestFile | None:
-        with self._lock:
-            while not self._page:
-                page = next(self._pages, None)
-                if page is None:
-                    return None
-                self._page = list(reversed(page))
-            return self._page.pop()
+    def _next(self) -> list[ManifestFile]:
+        """What to do now: some small files, or a large one; nothing when all are taken."""
+        with self._more:
+            while not self._stop.is_set():
+                if self._small and (self._slow or not self._at_small):
+                    share = self._small[: -_SHARE - 1 : -1]
+                    del self._small[-_SHARE:]
+                    self._at_small += 1
+                    return share
+                if self._large:
+                    return [self._large.pop()]
+                if self._small:
+                    self._more.wait()  # until there is another page, or they turn out to be slow
+                elif not self._next_page():
+                    break
+        return []
+
+    def _next_page(self) -> bool:
+        page = next(self._pages, None)
+        for file in reversed(page or ()):
+            (self._small if file.stat.size <= SMALL else self._large).append(file)
+        self._more.notify_all()
+        return page is not None
+
+    def _was_small(self, seconds: float) -> None:
+        """A thread is through with small files, each of which took so long."""
+        with self._more:
+            self._at_small -= 1
+            self._slow = seconds > SLOW
+            if self._slow:
+                self._more.notify_all()
+
+    def _end(self) -> None:
+        with self._more:
+            self._stop.set()
+            self._more.notify_all()
 
     def _on_bytes(self, count: int) -> None:
         self.bytes += count
@@ -136,22 +188,23 @@ class HashPool:
 
     @property
     def working(self) -> bool:
-        """True while a thread is still at it."""
-        return any(thread.is_alive() for thread in self._threads)
+        """True until every thread has ended; they have not begun before `start`."""
+        return not self._started or any(thread.is_alive() for thread in self._threads)
 
     def silent_for(self) -> float:
-        """Seconds since the last byte was read."""
-        return time.monotonic() - self.last_progress
+        """Seconds since the last byte was read, or since `start`."""
+        return time.monotonic() - self.last_progress if self._started else 0.0
 
     def wait(self, seconds: float) -> None:
         """Wait until all are through, at most so long."""
         until = time.monotonic() + seconds
         for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
+            if self._started:
+                thread.join(max(0.0, until - time.monotonic()))
 
     def stop(self) -> None:
         """End soon and keep what is done; a thread that hangs is left to itself."""
-        self._stop.set()
+        self._end()
         self.wait(2.0)
         if not self.working:
             with self._lock:

@@ -33,6 +33,8 @@ class EventHook:
         self._service = service
         self._failing = False
         self._next = 0.0
+        #: No command is configured, and nothing of an earlier one is left.
+        self._unwanted = False
         if service.config.daemon.on_event is not None:
             with suppress(LedgerFull):  # the first round does it then
                 self._begin()
@@ -40,13 +42,12 @@ class EventHook:
     def round(self) -> None:
         """Give the command what happened since the last time, one event after the other."""
         service, desk = self._service, self._service.ledger.desk
-        argv, last = service.config.daemon.on_event, desk.get(LAST_EVENT)
+        argv = service.config.daemon.on_event
         if argv is None:
-            if last is not None:
-                desk.put(LAST_EVENT, None)
-            if service.trouble_over(_TROUBLE):
-                service.log(logging.INFO, "hook.works", "no command is told of events any more")
+            if not self._unwanted:
+                self._forget()
             return
+        self._unwanted, last = False, desk.get(LAST_EVENT)
         if last is None:
             self._begin()
             return
@@ -66,6 +67,15 @@ class EventHook:
 
     def close(self) -> None:
         """Nothing is held."""
+
+    def _forget(self) -> None:
+        """No command is configured, or no longer."""
+        service, desk = self._service, self._service.ledger.desk
+        if desk.get(LAST_EVENT) is not None:
+            desk.put(LAST_EVENT, None)
+        if service.trouble_over(_TROUBLE):
+            service.log(logging.INFO, "hook.works", "no command is told of events any more")
+        self._unwanted = True
 
     def _begin(self) -> None:
         """It hears of what happens from now on."""

@@ -80,19 +80,10 @@ def find_runs(
             yield (run, True) if _is_utf8(run) else (escape(run), False)
 
 
-def odd_names(
-    instrument: Instrument,
-    names: Iterable[str],
-    told: Collection[str],
-    tick: Callable[[], None],
-) -> Iterator[str]:
-    """Folders that look like a run whose name is none any more, but those that were told of."""
+def odd_names(instrument: Instrument, names: Iterable[str], told: Collection[str]) -> list[str]:
+    """Names that look like a run's and are none any more, but those that were told of."""
     kind = KINDS[instrument.kind]
-    for name in names:
-        if name not in told and kind.odd_name(name):
-            if tree.is_folder(instrument.source / name):
-                yield name
-            tick()
+    return [name for name in names if name not in told and kind.odd_name(name)]
 
 
 def _is_utf8(name: str) -> bool:

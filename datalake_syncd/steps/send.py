@@ -25,7 +25,7 @@ from datalake_syncd.steps.progress import Meter
 from datalake_syncd.steps.ways import Way, way_between
 
 #: Files and bytes of one azcopy call; its memory grows with the first.
-BATCH_FILES = 50_000
+BATCH_FILES = 100_000
 BATCH_BYTES = 100 << 30
 #: So many files to be overwritten are noted in one transaction: a snapshot whose note was lost is
 #: taken again.
@@ -35,16 +35,21 @@ _PART = 1 << 20
 _WORDS = 50
 
 
-def send(context: Context, pool: HashPool, meter: Meter, total: int) -> int:
-    """Send all files with ``todo = send``, which are ``total``, in batches; gives how many."""
+def send(context: Context, pool: HashPool, meter: Meter, total: int, *, again: bool) -> int:
+    """Send all files with ``todo = send``, which are ``total``, in batches; gives how many.
+
+    ``again`` says that more may be found to be sent when all MD5s are known.
+    """
     sent, after = 0, ""
     while batch := _next_batch(context, after):
         last = batch[-1].path
         _keep_and_note(context, after, batch)
         # What was listed before says nothing of what is sent now.
         context.listed_at.pop(context.run.id, None)
-        _copy(context, batch, pool, meter, last=sent + len(batch) == total)
-        context.ledger.files.all_sent(context.run.id, after, last)
+        is_last = sent + len(batch) == total
+        _copy(context, batch, pool, meter, last=is_last)
+        if again or pool.working or not is_last:  # else nobody asks any more
+            context.ledger.files.all_sent(context.run.id, after, last)
         sent, after = sent + len(batch), last
     return sent
 
@@ -191,6 +196,7 @@ def _copy_way(
             return False  # the next step lists anyway, and tells
         return context.ledger.files.all_arrived(context.run.id)
 
+    pool.start()  # not before: it would take time from what azcopy waits for
     result = run_copy(
         job,
         clean=tree.clear_private,
@@ -274,6 +280,7 @@ def _raise_pool(context: Context, pool: HashPool) -> None:
 
 def wait_for(context: Context, pool: HashPool, meter: Meter) -> None:
     """Wait until every MD5 is known; raises what the threads or the source raised."""
+    pool.start()
     while pool.working:
         pool.wait(0.5)
         context.beat()  # threads that hang are given up below

@@ -77,13 +77,13 @@ def transfer(context: Context) -> Answer:
         record_differing=(lambda batch: files.write_released(run_id, batch)) if released else None,
     )
     try:
-        sent = send(context, pool, meter, to_send)
+        sent = send(context, pool, meter, to_send, again=to_hash > 0)
         wait_for(context, pool, meter)
     finally:
         pool.stop()
     refuse_other_content(context, pool)
     if to_hash and (differing := _differing(context)):
-        sent += send(context, pool, meter, differing)
+        sent += send(context, pool, meter, differing, again=False)
     meter.write(pool.files, final=True)
     reach(FailPoint.EFFECT_TRANSFER)
     took = format_duration(meter.seconds)

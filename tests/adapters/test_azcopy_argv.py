@@ -47,10 +47,11 @@ def environment(
     reached: LakeAccess,
     base: dict[str, str] | None = None,
     settings: AzcopySettings | None = None,
+    files: int = 0,
 ) -> dict[str, str]:
-    return child_environment(
-        reached, reached.read_secret(), Path("/p"), settings or AzcopySettings(), base or {}
-    )
+    settings = settings or AzcopySettings()
+    secret = reached.read_secret()
+    return child_environment(reached, secret, Path("/p"), settings, files, base or {})
 
 
 def test_f9_f10_the_command_line_is_the_measured_one() -> None:
@@ -185,6 +186,9 @@ def test_memory_fits_the_single_put_size() -> None:
     assert float(large["AZCOPY_BUFFER_GB"]) * 0.75 > 1
     small = environment(access("sas"), settings=AzcopySettings(put_blob_mb=8))
     assert small["AZCOPY_BUFFER_GB"] == "1"
+    # 100,000 files were seen to need 650 MiB beside the buffers.
+    many = environment(access("sas"), files=100_000)
+    assert 1536 + 650 < int(many["GOMEMLIMIT"].removesuffix("MiB")) < 2560
 
 
 def test_concurrency_zero_leaves_the_choice_to_azcopy() -> None:

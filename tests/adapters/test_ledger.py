@@ -405,3 +405,21 @@ def test_instruments_that_are_removed_stay_known(ledger: Ledger) -> None:
     moved = ledger.desk.instrument("a")
     assert moved is not None
     assert (moved.device, moved.ever_seen_runs) == (None, 0)
+
+
+@pytest.mark.parametrize("count", [0, 1, 199, 200, 201, 1000])
+def test_rows_that_go_in_many_at_once_all_arrive(ledger: Ledger, count: int) -> None:
+    run = add(ledger)
+    names = [f"f{number:04}" for number in range(count)]
+    blobs = [Blob(f"p/{name}", number, None, f"e{number}") for number, name in enumerate(names)]
+    ledger.files.add_listing(run.id, "p/", blobs)
+    assert list(ledger.files.extras(run.id)) == names
+    ledger.files.add_seen(run.id, entries(*names))
+    with ledger.database.transaction():
+        ledger.files.adopt_in_transaction(run.id, [])
+    found = [
+        (file.path, blob and (blob.name, blob.size, blob.etag))
+        for page in ledger.files.pairs(run.id, "p/")
+        for file, blob in page
+    ]
+    assert found == [(blob.name[2:], (blob.name, blob.size, blob.etag)) for blob in blobs]

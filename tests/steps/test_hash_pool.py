@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from datalake_syncd.adapters import tree
 from datalake_syncd.adapters.tree import file_stat
 from datalake_syncd.core.errors import SourceChanged
-from datalake_syncd.core.model import ManifestFile
+from datalake_syncd.core.model import FileStat, ManifestFile
+from datalake_syncd.steps import hash_pool
 from datalake_syncd.steps.hash_pool import HashPool
 
 
@@ -46,6 +51,7 @@ class Table:
             self._record,
             record_differing=self._record_released if accept else None,
         )
+        pool.start()
         pool.wait(20)
         pool.finish()
         return pool
@@ -90,7 +96,129 @@ def test_a_file_that_changed_is_no_difference_from_a_list(tmp_path: Path) -> Non
     pages = list(table.pages())
     (tmp_path / "a").write_bytes(b"changed")
     pool = HashPool(tmp_path, iter(pages), lambda _batch: pytest.fail("an MD5 was recorded"))
+    pool.start()
     pool.wait(20)
     pool.finish()
     assert isinstance(pool.error, SourceChanged)
     assert pool.differing == 0
+
+
+class Reads:
+    """Stands in for reading a file, which takes ``seconds``; counts how many go side by side."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float, threads: int = 4) -> None:
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._now = 0
+        self.most = 0
+        self.read: list[str] = []
+        monkeypatch.setattr(hash_pool, "THREADS", threads)
+        monkeypatch.setattr(tree, "hash_file", self)
+
+    def __call__(self, _root: Path, path: str, stat: FileStat, **_: object) -> tuple[str, FileStat]:
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+        time.sleep(self._seconds)
+        with self._lock:
+            self._now -= 1
+            self.read.append(path)
+        return md5_of(path.encode()), stat
+
+
+def page(*sizes: int, name: str = "f") -> list[ManifestFile]:
+    return [
+        ManifestFile(f"{name}{number}", f"{name}{number}", FileStat(size, 1, 1, number, 1))
+        for number, size in enumerate(sizes)
+    ]
+
+
+def hashed(*pages: list[ManifestFile]) -> dict[str, str]:
+    md5s: dict[str, str] = {}
+    pool = HashPool(Path("/nowhere"), iter(pages), md5s.update)
+    pool.start()
+    pool.wait(20)
+    assert not pool.working, "its threads wait for each other"
+    pool.finish()
+    assert pool.error is None
+    assert pool.files == sum(map(len, pages))
+    return md5s
+
+
+SMALL, LARGE = hash_pool.SMALL, hash_pool.SMALL + 1
+
+
+def test_small_files_are_one_threads_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hash_pool, "SLOW", 5.0)
+    reads = Reads(monkeypatch, 0.0005)
+    files = page(*[SMALL] * 100)
+    assert hashed(files[:50], files[50:]) == {f.path: md5_of(f.path.encode()) for f in files}
+    assert reads.most == 1
+    assert reads.read == [file.path for file in files], "not in the order in which azcopy reads"
+
+
+def test_small_files_of_a_slow_share_are_read_side_by_side(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reads = Reads(monkeypatch, 2 * hash_pool.SLOW)
+    files = page(*[SMALL] * 400)
+    assert len(hashed(files)) == 400
+    assert reads.most == 4
+    assert sorted(reads.read) == sorted(file.path for file in files)
+
+
+def test_large_files_are_read_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = Reads(monkeypatch, 0.05)
+    assert len(hashed(page(*[LARGE] * 8))) == 8
+    assert reads.most == 4
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+@pytest.mark.parametrize("seconds", [0.0, 0.002])
+def test_every_file_of_every_page_is_hashed_once(
+    monkeypatch: pytest.MonkeyPatch, threads: int, seconds: float
+) -> None:
+    reads = Reads(monkeypatch, seconds, threads)
+    draw = random.Random(5)
+    pages = [
+        page(*(draw.choice((0, SMALL, LARGE)) for _ in range(draw.randrange(90))), name=f"p{n}-")
+        for n in range(9)
+    ]
+    paths = sorted(file.path for one in pages for file in one)
+    assert sorted(hashed(*pages)) == paths
+    assert sorted(reads.read) == paths
+
+
+def test_threads_that_wait_for_others_end_with_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hash_pool, "SLOW", 60.0)
+    Reads(monkeypatch, 0.05)
+    pool = HashPool(Path("/nowhere"), iter([page(*[SMALL] * 1000)]), lambda _batch: None)
+    pool.start()
+    pool.wait(0.2)
+    assert pool.working
+    pool.stop()
+    assert not pool.working
+
+
+def test_an_error_ends_threads_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        time.sleep(0.05)
+        raise SourceChanged("it changed")
+
+    monkeypatch.setattr(hash_pool, "THREADS", 4)
+    monkeypatch.setattr(tree, "hash_file", fails)
+    pool = HashPool(Path("/nowhere"), iter([page(*[SMALL] * 100)]), lambda _batch: None)
+    pool.start()
+    pool.wait(20)
+    assert not pool.working
+    assert isinstance(pool.error, SourceChanged)
+
+
+def test_nothing_is_read_before_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = Reads(monkeypatch, 0.0)
+    pool = HashPool(Path("/nowhere"), iter([page(1)]), lambda _batch: None)
+    pool.wait(0.1)
+    assert pool.working, "there is work to do"
+    assert pool.silent_for() == 0.0, "what was not begun does not hang"
+    pool.stop()
+    assert reads.read == []

@@ -19,6 +19,9 @@ _TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 # Where App Service, Azure Arc and alike hand out tokens for a managed identity.
 _IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IMDS_ENDPOINT", "MSI_ENDPOINT", "MSI_SECRET")
 
+#: What azcopy holds of a listed file, at most: 100,000 took 650 MiB.
+_KIB_PER_FILE = 8
+
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -27,9 +30,10 @@ def child_environment(
     secret: LakeSecret,
     private_dir: Path,
     settings: AzcopySettings,
+    files: int,
     base: Mapping[str, str],
 ) -> dict[str, str]:
-    """Variables for one call that keeps all of its own files in ``private_dir``.
+    """Variables for one call with so many files, that keeps its own ones in ``private_dir``.
 
     ``base`` is the environment of the service; nothing of it is passed on but proxies, trust
     and what the login needs.
@@ -43,8 +47,9 @@ def child_environment(
         "AZCOPY_DISABLE_SYSLOG": "true",
         "AZCOPY_BUFFER_GB": f"{buffer:g}",
         "AZCOPY_REQUEST_TRY_TIMEOUT": str(try_timeout_minutes(settings)),
-        # Buffers are only part of what azcopy holds.
-        "GOMEMLIMIT": f"{math.ceil(buffer * 1536)}MiB",
+        "GOMEMLIMIT": f"{memory_mib(buffer, files)}MiB",
+        # With a limit to keep to, cleaning up half as often saves a tenth of its processor time.
+        "GOGC": "200",
     }
     if settings.concurrency > 0:
         made["AZCOPY_CONCURRENCY_VALUE"] = str(settings.concurrency)
@@ -57,6 +62,14 @@ def child_environment(
 def buffer_gb(settings: AzcopySettings) -> float:
     """GiB of buffers: a whole file of ``put_blob_mb`` must fit into three quarters of them."""
     return max(1.0, settings.put_blob_mb * 1.5 / 1024)
+
+
+def memory_mib(buffer: float, files: int) -> int:
+    """MiB from which on azcopy cleans up eagerly: its buffers, half as much again, and its files.
+
+    Nearer to what it really needs it would do nothing but clean up.
+    """
+    return math.ceil(buffer * 1536 + files * _KIB_PER_FILE / 1024)
 
 
 def try_timeout_minutes(settings: AzcopySettings) -> int:

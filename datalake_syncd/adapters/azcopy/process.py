@@ -20,17 +20,15 @@ from datalake_syncd.adapters.azcopy.collect import Collector
 from datalake_syncd.adapters.azcopy.environment import child_environment
 from datalake_syncd.adapters.azcopy.job import CopyJob, CopyResult
 from datalake_syncd.adapters.azcopy.ladder import StopLadder, signal_group
+from datalake_syncd.adapters.azcopy.list_file import no_room, write_list
 from datalake_syncd.adapters.azcopy.output import Event, Message, Progress, parse_line
 from datalake_syncd.adapters.azcopy.stall import StallWatch
 from datalake_syncd.adapters.azcopy.version import cannot_start, locate
 from datalake_syncd.adapters.azcopy.written import Written
 from datalake_syncd.core.access import LakeSecret
-from datalake_syncd.core.errors import NeedsPerson, Transient
-from datalake_syncd.core.names import escape
 from datalake_syncd.core.redact import Redactor
 
 _PREFIX = "copy-"
-_NO_PATH = frozenset(("", ".", ".."))
 _POLL = 0.1  # seconds
 _LONGEST_LINE = 64 * 1024**2
 _KEEP_STDERR = 64 * 1024
@@ -61,11 +59,13 @@ def run_copy(
     private = _private_folder(job.private_root)
     try:
         list_file = private / "list.txt"
-        _write_list(list_file, job)
+        write_list(list_file, job)
         argv = copy_argv(
             job.source_root, job.destination, list_file, job.access, secret, job.settings
         )
-        environment = child_environment(job.access, secret, private, job.settings, os.environ)
+        environment = child_environment(
+            job.access, secret, private, job.settings, job.count, os.environ
+        )
         call = _Call(job, secret, private, clock)
         watching = (should_stop, on_progress, all_arrived)
         return call.run([str(program), *argv], environment, *watching)
@@ -86,58 +86,7 @@ def _private_folder(root: Path) -> Path:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
     except OSError as error:
-        raise _no_room(root, error) from error
-
-
-def _write_list(path: Path, job: CopyJob) -> None:
-    """One path per line, written as it comes."""
-    count = 0
-    try:
-        # Names of files are nobody's business: readable by us alone, like all in the folder.
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            for entry in job.entries:
-                _check_entry(entry)
-                file.write(f"{entry}\n")
-                count += 1
-    except OSError as error:
-        raise _no_room(path.parent, error) from error
-    if count != job.count:
-        raise ValueError(f"{count} entries were given, {job.count} were announced")
-
-
-def _no_room(folder: Path, error: OSError) -> Transient:
-    return Transient(
-        f"can't write into {escape(str(folder))}: {error.strerror}",
-        why="azcopy needs a place for its list of files, its log and its plan.",
-        next_step="check free space and rights of the state directory",
-    )
-
-
-def _check_entry(entry: str) -> None:
-    problem = ""
-    if "\n" in entry or "\r" in entry:
-        problem = "holds a line break"
-    elif not entry.strip() or len(entry) > 8192:
-        problem = "is empty or too long"
-    elif entry.startswith(("/", "\ufeff")) or not _NO_PATH.isdisjoint(entry.split("/")):
-        problem = "is no plain path below the source folder"
-    elif not _is_utf8(entry):
-        problem = "is not UTF-8"
-    if problem:
-        raise NeedsPerson(
-            f"the path {escape(entry[:200])} {problem}",
-            why="azcopy's list of files can't name it.",
-            next_step="rename the file on the source",
-        )
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        raise no_room(root, error) from error
 
 
 @functools.cache

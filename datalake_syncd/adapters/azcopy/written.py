@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 #: Seconds in which hardly a byte more was written; its timers alone write some hundreds.
-STILL = 0.3
+STILL = 0.2
 _HARDLY = 4096
 #: So often at most it is told, each time after more was written.
 _TIMES = 3

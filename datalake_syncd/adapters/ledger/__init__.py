@@ -37,6 +37,7 @@ from datalake_syncd.adapters.ledger.runs import Runs, StaleTransition
 from datalake_syncd.adapters.ledger.samples import Samples
 from datalake_syncd.adapters.ledger.scrub_list import ScrubList, Wanted
 from datalake_syncd.adapters.ledger.scrubs import Scrubbed, Scrubs, ScrubState
+from datalake_syncd.adapters.ledger.stirred import Stirred
 from datalake_syncd.adapters.ledger.waiting import Waiting
 from datalake_syncd.core.errors import SourceChanged
 from datalake_syncd.core.model import Oddity
@@ -62,6 +63,7 @@ __all__ = [
     "ScrubState",
     "Scrubbed",
     "StaleTransition",
+    "Stirred",
     "Trouble",
     "Wanted",
     "daemon_state",

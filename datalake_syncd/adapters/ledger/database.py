@@ -9,6 +9,7 @@ not written too, a power cut brings the journal back, which takes the last commi
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 import stat
@@ -25,6 +26,8 @@ from datalake_syncd.core.errors import SyncdError, UsageError
 LEDGER = "ledger.sqlite"
 #: Another process may keep the file locked for so long (seconds).
 BUSY = 30.0
+#: Rows of one INSERT; SQLite takes 32,766 values.
+_ROWS = 200
 SQLITE_VERSION = sqlite3.sqlite_version
 
 
@@ -217,6 +220,19 @@ class Database:
         """Run one statement for many rows."""
         with self._lock:
             self._connection.executemany(sql, rows)
+
+    def insert_rows(self, into: str, width: int, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Run ``INTO VALUES`` with rows of ``width`` values, many in one statement.
+
+        Python's lock is given away once a statement: with one for each row, a thread that works
+        beside it kept this one waiting for every single row.
+        """
+        one = f"({','.join('?' * width)})"
+        taken = iter(rows)
+        with self._lock:
+            while part := list(itertools.islice(taken, _ROWS)):
+                sql = f"{into} VALUES {','.join([one] * len(part))}"
+                self._connection.execute(sql, list(itertools.chain.from_iterable(part)))
 
     def rows(self, sql: str, values: Iterable[Any] | dict[str, Any] = ()) -> list[sqlite3.Row]:
         """All rows of a query."""

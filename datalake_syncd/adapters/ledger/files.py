@@ -156,8 +156,9 @@ class Files(Sending):
     def add_listing(self, run_id: int, prefix: str, blobs: Iterable[Blob]) -> None:
         """Write down a page of the listing; ``prefix`` ends with ``/``."""
         with self._db.transaction():
-            self._db.execute_many(
-                "INSERT OR REPLACE INTO listing VALUES (?,?,?,?,?,?)",
+            self._db.insert_rows(
+                "INSERT OR REPLACE INTO listing",
+                6,
                 (
                     (run_id, b.name.removeprefix(prefix), b.size, b.md5, b.etag, b.blob_type)
                     for b in blobs

@@ -70,9 +70,10 @@ class Looks:
     def add_seen(self, run_id: int, batch: Iterable[tuple[FileEntry, str | None]]) -> None:
         """Write down files (and their MD5 if it was read) of the look that is being taken."""
         with self._db.transaction():
-            self._db.execute_many(
+            self._db.insert_rows(
                 "INSERT OR REPLACE INTO seen (run_id, path, size, mtime_ns, ctime_ns, inode, "
-                "device, md5) VALUES (?,?,?,?,?,?,?,?)",
+                "device, md5)",
+                8,
                 (
                     (
                         run_id,
