@@ -48,10 +48,11 @@ def environment(
     base: dict[str, str] | None = None,
     settings: AzcopySettings | None = None,
     files: int = 0,
+    bytes_: int = 10**12,
 ) -> dict[str, str]:
     settings = settings or AzcopySettings()
     secret = reached.read_secret()
-    return child_environment(reached, secret, Path("/p"), settings, files, base or {})
+    return child_environment(reached, secret, Path("/p"), settings, files, bytes_, base or {})
 
 
 def test_f9_f10_the_command_line_is_the_measured_one() -> None:
@@ -181,14 +182,16 @@ def test_f10_f11_azcopy_keeps_its_files_in_the_private_folder() -> None:
 
 def test_memory_fits_the_single_put_size() -> None:
     made = environment(access("sas"))
-    assert (made["AZCOPY_BUFFER_GB"], made["GOMEMLIMIT"]) == ("1", "1536MiB")
+    assert (made["AZCOPY_BUFFER_GB"], made["GOMEMLIMIT"]) == ("1", "1280MiB")
     large = environment(access("sas"), settings=AzcopySettings(put_blob_mb=1024))
     assert float(large["AZCOPY_BUFFER_GB"]) * 0.75 > 1
     small = environment(access("sas"), settings=AzcopySettings(put_blob_mb=8))
     assert small["AZCOPY_BUFFER_GB"] == "1"
-    # 100,000 files were seen to need 650 MiB beside the buffers.
-    many = environment(access("sas"), files=100_000)
-    assert 1536 + 650 < int(many["GOMEMLIMIT"].removesuffix("MiB")) < 2560
+    # Buffers are for bytes that there are. 100,000 files of 400 MiB were slower with 768 MiB.
+    many = environment(access("sas"), files=100_000, bytes_=400 << 20)
+    assert 900 < int(many["GOMEMLIMIT"].removesuffix("MiB")) < 1280
+    few = environment(access("sas"), files=1, bytes_=1)
+    assert 256 <= int(few["GOMEMLIMIT"].removesuffix("MiB")) < 300
 
 
 def test_concurrency_zero_leaves_the_choice_to_azcopy() -> None:

@@ -19,8 +19,10 @@ _TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 # Where App Service, Azure Arc and alike hand out tokens for a managed identity.
 _IDENTITY = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IMDS_ENDPOINT", "MSI_ENDPOINT", "MSI_SECRET")
 
-#: What azcopy holds of a listed file, at most: 100,000 took 650 MiB.
-_KIB_PER_FILE = 8
+#: What azcopy holds apart from its buffers, and of each listed file: with these 100,000 small
+#: files went as fast as without a limit, with two thirds of it slower.
+_MIB_ALWAYS = 256
+_KIB_PER_FILE = 5
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -31,9 +33,10 @@ def child_environment(
     private_dir: Path,
     settings: AzcopySettings,
     files: int,
+    bytes_: int,
     base: Mapping[str, str],
 ) -> dict[str, str]:
-    """Variables for one call with so many files, that keeps its own ones in ``private_dir``.
+    """Variables for one call with so much to send, that keeps its own files in ``private_dir``.
 
     ``base`` is the environment of the service; nothing of it is passed on but proxies, trust
     and what the login needs.
@@ -47,7 +50,7 @@ def child_environment(
         "AZCOPY_DISABLE_SYSLOG": "true",
         "AZCOPY_BUFFER_GB": f"{buffer:g}",
         "AZCOPY_REQUEST_TRY_TIMEOUT": str(try_timeout_minutes(settings)),
-        "GOMEMLIMIT": f"{memory_mib(buffer, files)}MiB",
+        "GOMEMLIMIT": f"{memory_mib(buffer, files, bytes_)}MiB",
         # With a limit to keep to, cleaning up half as often saves a tenth of its processor time.
         "GOGC": "200",
     }
@@ -64,12 +67,13 @@ def buffer_gb(settings: AzcopySettings) -> float:
     return max(1.0, settings.put_blob_mb * 1.5 / 1024)
 
 
-def memory_mib(buffer: float, files: int) -> int:
-    """MiB from which on azcopy cleans up eagerly: its buffers, half as much again, and its files.
+def memory_mib(buffer: float, files: int, bytes_: int) -> int:
+    """MiB from which on azcopy cleans up eagerly: some, its buffers, and what it keeps of files.
 
     Nearer to what it really needs it would do nothing but clean up.
     """
-    return math.ceil(buffer * 1536 + files * _KIB_PER_FILE / 1024)
+    buffers = min(buffer * 1024, bytes_ / 2**20)
+    return math.ceil(_MIB_ALWAYS + buffers + files * _KIB_PER_FILE / 1024)
 
 
 def try_timeout_minutes(settings: AzcopySettings) -> int:

@@ -64,7 +64,7 @@ def run_copy(
             job.source_root, job.destination, list_file, job.access, secret, job.settings
         )
         environment = child_environment(
-            job.access, secret, private, job.settings, job.count, os.environ
+            job.access, secret, private, job.settings, job.count, job.bytes, os.environ
         )
         call = _Call(job, secret, private, clock)
         watching = (should_stop, on_progress, all_arrived)
