@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import logging
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -17,9 +18,11 @@ from datalake_syncd.steps.service import Service
 
 #: Seconds between two looks at the loops; what looks from outside counts on it.
 EVERY = 10.0
-#: The sentence for the service manager is made anew after so many times as long as it took to
-#: make: reading thousands of runs is not for nothing, and must stay at 0.03 % of a core.
+#: The sentence for the service manager is made anew after so many times the processor time that
+#: it took: reading thousands of runs is not for nothing, and must stay at 0.03 % of a core. It is
+#: never older than `_OLDEST` (seconds).
 _REST = 3000.0
+_OLDEST = 120.0
 #: The key of the trouble that a loop which hangs is.
 HANG = "hang"
 
@@ -108,7 +111,7 @@ class Signs:
 
     def _sentence(self) -> str:
         service = self._service
-        began = service.monotonic()
+        began = time.thread_time()
         report = read_report(
             service.ledger,
             service.wall(),
@@ -118,8 +121,8 @@ class Signs:
         told = sentence(report)
         if report.config_refused:
             told += " The changed configuration was refused; the old one is in force."
-        now = service.monotonic()
-        self._tell_at = now + max(EVERY, (now - began) * _REST)
+        took = time.thread_time() - began
+        self._tell_at = service.monotonic() + min(_OLDEST, max(EVERY, took * _REST))
         return told
 
 

@@ -57,7 +57,7 @@ class Watcher:
         self._growth = GrowthWatch(service)
         self._returns = ReturnWatch(service)
         self._stale = StaleWatch(service, name)
-        self._local: tuple[int, bool] | None = None
+        self._local: tuple[tuple[int, tuple[mounts.Mount, ...]], bool] | None = None
         self.failed = False
         #: A scan has come to its end, whatever it found; and whether the source answered at all.
         self.looked = threading.Event()
@@ -280,9 +280,10 @@ class Watcher:
                 self._say(logging.WARNING, "watch.polling", trouble)
 
     def _is_local(self, device: int) -> bool:
-        # The mount table is read when it is another device: a remote share is always one.
-        if self._local is None or self._local[0] != device:
-            self._local = (device, not mounts.is_network(self._instrument.source))
+        # Looking up every part of the path costs more than to see that no mount has changed.
+        seen = (device, mounts.read_table())
+        if self._local is None or self._local[0] != seen:
+            self._local = (seen, not mounts.is_network(self._instrument.source))
         return self._local[1]
 
     def _is_removed(self) -> bool:

@@ -25,6 +25,7 @@ SMALL = 128 << 10
 #: Small files are taken by so many, and side by side when one takes so long (seconds) on average.
 _SHARE = 32
 SLOW = 1e-3
+_PATIENCE = 1.0
 _BATCH = 2_000
 _NAMED = 5
 _BATCH_SECONDS = 2.0
@@ -59,6 +60,7 @@ class HashPool:
         self._small: list[ManifestFile] = []
         self._large: list[ManifestFile] = []
         self._at_small = 0
+        self._small_since = 0.0
         self._slow = False
         self._results: list[tuple[str, str]] = []
         self._released: list[tuple[str, str]] = []
@@ -87,18 +89,18 @@ class HashPool:
     def _run(self) -> None:
         try:
             while share := self._next():
-                begun = time.monotonic()
+                taken: list[float] = []
                 for file in share:
                     if self._stop.is_set():
                         return
                     if file.md5 is None:
-                        self._read(file)
+                        taken.append(self._read(file))
                     else:
                         self._on_bytes(file.stat.size)
                     with self._lock:
                         self.files += 1
                 if share[0].stat.size <= SMALL:
-                    self._was_small((time.monotonic() - begun) / len(share))
+                    self._was_small(taken)
         except Stopped:
             pass
         except Exception as error:  # noqa: BLE001 - kept for the step, which raises it
@@ -106,7 +108,9 @@ class HashPool:
                 self.error = self.error or error
             self._end()
 
-    def _read(self, file: ManifestFile) -> None:
+    def _read(self, file: ManifestFile) -> float:
+        """Gives the seconds that reading took, without those of writing down what was found."""
+        begun = time.monotonic()
         listed = tree.ListedSums(file.expected) if file.expected else None
         md5, _ = tree.hash_file(
             self._root,
@@ -116,6 +120,7 @@ class HashPool:
             should_stop=self._stop.is_set,
             also=None if listed is None else listed.update,
         )
+        took = time.monotonic() - begun
         difference = "" if listed is None else listed.difference(md5)
         if difference:
             with self._lock:
@@ -126,6 +131,7 @@ class HashPool:
             self._result(self._results, file.path, md5)
         elif self._record_differing is not None:
             self._result(self._released, file.path, md5)
+        return took
 
     def _next(self) -> list[ManifestFile]:
         """What to do now: some small files, or a large one; nothing when all are taken."""
@@ -135,11 +141,16 @@ class HashPool:
                     share = self._small[: -_SHARE - 1 : -1]
                     del self._small[-_SHARE:]
                     self._at_small += 1
+                    self._small_since = time.monotonic()
                     return share
                 if self._large:
                     return [self._large.pop()]
                 if self._small:
-                    self._more.wait()  # until there is another page, or they turn out to be slow
+                    # Until there is another page, or they turn out to be slow: also while one
+                    # alone takes for ever.
+                    self._more.wait(_PATIENCE)
+                    late = time.monotonic() - self._small_since >= _PATIENCE
+                    self._slow = self._slow or (late and self._at_small > 0)
                 elif not self._next_page():
                     break
         return []
@@ -151,11 +162,12 @@ class HashPool:
         self._more.notify_all()
         return page is not None
 
-    def _was_small(self, seconds: float) -> None:
-        """A thread is through with small files, each of which took so long."""
+    def _was_small(self, taken: list[float]) -> None:
+        """A thread is through with small files; those that it read took so long (seconds)."""
         with self._more:
             self._at_small -= 1
-            self._slow = seconds > SLOW
+            if taken:
+                self._slow = sum(taken) / len(taken) > SLOW
             if self._slow:
                 self._more.notify_all()
 

@@ -183,6 +183,7 @@ def _copy_way(
         meter.write(pool.files)
 
     def should_stop() -> bool:
+        pool.start()  # azcopy runs by now; sooner, it would only hold up the writing of its list
         context.beat()  # an azcopy that hangs is ended by its stall watch
         return context.should_stop() or pool.error is not None or _hangs(context, pool)
 
@@ -196,7 +197,6 @@ def _copy_way(
             return False  # the next step lists anyway, and tells
         return context.ledger.files.all_arrived(context.run.id)
 
-    pool.start()  # not before: it would take time from what azcopy waits for
     result = run_copy(
         job,
         clean=tree.clear_private,

@@ -59,7 +59,7 @@ def told(written: Written, seconds: float) -> int:
 
 
 def test_it_is_told_once_it_is_all_and_nothing_more_comes(writer: Writer) -> None:
-    written = Written(writer.process.pid, 1_000_000)
+    written = Written(writer.process.pid, 1_000_000, 0)
     assert told(written, 30) == 0
     writer.write(500_000)
     assert told(written, 30) == 0
@@ -72,7 +72,7 @@ def test_it_is_told_once_it_is_all_and_nothing_more_comes(writer: Writer) -> Non
 
 
 def test_after_more_was_written_it_is_told_again_and_not_for_ever(writer: Writer) -> None:
-    written = Written(writer.process.pid, 1000)
+    written = Written(writer.process.pid, 1000, 0)
     times = 0
     for _ in range(6):
         writer.write(100_000)
@@ -83,5 +83,13 @@ def test_after_more_was_written_it_is_told_again_and_not_for_ever(writer: Writer
 def test_of_a_process_that_is_gone_nothing_is_told() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    written = Written(process.pid, 0)
+    written = Written(process.pid, 0, 0)
     assert told(written, 30) == 0
+
+
+def test_each_file_has_a_request_of_its_own_beside_its_bytes(writer: Writer) -> None:
+    written = Written(writer.process.pid, 100_000, 1000)
+    writer.write(300_000)  # all of the bytes, and the heads of half of the requests
+    assert told(written, 30) == 0
+    writer.write(300_000)
+    assert told(written, 30) == 1

@@ -59,8 +59,8 @@ def test_every_write_is_looked_at_and_each_loop_has_its_own_look(file: Path, clo
     one, other = stirred(file, clock), stirred(file, clock)
     assert one.may_be()
     assert other.may_be()
-    clock.now += 2
-    write(file, clock.now - 1.5)
+    clock.now += 4
+    write(file, clock.now - 2.5)
     assert one.may_be()
     assert other.may_be()
     assert not one.may_be()
@@ -73,7 +73,7 @@ def test_a_second_write_within_the_same_tick_is_looked_at(file: Path, clock: Clo
     assert one.may_be()
     clock.now += 0.5  # whoever wrote it a second time did so before this
     assert one.may_be()
-    clock.now += 1.0
+    clock.now += 2.0
     assert not one.may_be()
 
 

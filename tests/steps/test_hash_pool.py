@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -222,3 +223,42 @@ def test_nothing_is_read_before_the_start(monkeypatch: pytest.MonkeyPatch) -> No
     assert pool.silent_for() == 0.0, "what was not begun does not hang"
     pool.stop()
     assert reads.read == []
+
+
+def test_one_small_file_that_takes_for_ever_keeps_none_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hash_pool, "_PATIENCE", 0.1)
+    monkeypatch.setattr(hash_pool, "THREADS", 4)
+    back, read = threading.Event(), set[str]()
+
+    def hash_file(_root: Path, path: str, stat: FileStat, **_: object) -> tuple[str, FileStat]:
+        if path == "f0":
+            assert back.wait(20)
+        read.add(path)
+        return md5_of(path.encode()), stat
+
+    monkeypatch.setattr(tree, "hash_file", hash_file)
+    pool = HashPool(Path("/nowhere"), iter([page(*[SMALL] * 500)]), lambda _batch: None)
+    pool.start()
+    for _ in range(100):
+        if len(read) >= 500 - 32:
+            break
+        time.sleep(0.1)
+    assert len(read) >= 500 - 32, "all but those that the stuck thread has taken"
+    back.set()
+    pool.wait(20)
+    assert not pool.working
+    assert len(read) == 500
+
+
+def test_what_was_hashed_before_says_nothing_of_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A share that is slow stays so while a part of its files needs no reading."""
+    reads = Reads(monkeypatch, 2 * hash_pool.SLOW)
+    files = page(*[SMALL] * 640)
+    known = [
+        replace(file, md5="0" * 32) if number // 32 % 2 else file
+        for number, file in enumerate(files)
+    ]
+    hashed(known)
+    assert reads.most == 4

@@ -70,9 +70,10 @@ def buffer_gb(settings: AzcopySettings) -> float:
 def memory_mib(buffer: float, files: int, bytes_: int) -> int:
     """MiB from which on azcopy cleans up eagerly: some, its buffers, and what it keeps of files.
 
-    Nearer to what it really needs it would do nothing but clean up.
+    Nearer to what it really needs it would do nothing but clean up. Buffers are larger than what
+    is in them: their sizes are powers of two.
     """
-    buffers = min(buffer * 1024, bytes_ / 2**20)
+    buffers = min(buffer * 1024, bytes_ / 2**20) * 1.5
     return math.ceil(_MIB_ALWAYS + buffers + files * _KIB_PER_FILE / 1024)
 
 

@@ -130,7 +130,7 @@ class _Call:
         listeners = self._listen(process)
         ladder = StopLadder(process, self._clock)
         watch = StallWatch(self._job.settings.stall_timeout, started)
-        written = Written(process.pid, self._job.bytes)
+        written = Written(process.pid, self._job.bytes, self._job.count)
         try:
             while not _has_ended(process):
                 for event in self._next_events():

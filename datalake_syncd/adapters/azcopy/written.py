@@ -7,6 +7,8 @@ from pathlib import Path
 #: Seconds in which hardly a byte more was written; its timers alone write some hundreds.
 STILL = 0.2
 _HARDLY = 4096
+#: Bytes of a request beside its content, at the least.
+_HEADERS = 400
 #: So often at most it is told, each time after more was written.
 _TIMES = 3
 
@@ -17,9 +19,9 @@ class Written:
     That is a hint and proves nothing: what was sent may be refused and sent again.
     """
 
-    def __init__(self, pid: int, expected: int) -> None:
+    def __init__(self, pid: int, bytes_: int, files: int) -> None:
         self._path = Path(f"/proc/{pid}/io")
-        self._expected = expected
+        self._expected = bytes_ + files * _HEADERS
         self._most = -_HARDLY - 1
         self._since = 0.0
         self._told = 0

@@ -230,9 +230,11 @@ class Database:
         one = f"({','.join('?' * width)})"
         taken = iter(rows)
         with self._lock:
-            while part := list(itertools.islice(taken, _ROWS)):
-                sql = f"{into} VALUES {','.join([one] * len(part))}"
+            while len(part := list(itertools.islice(taken, _ROWS))) == _ROWS:
+                sql = f"{into} VALUES {','.join([one] * _ROWS)}"
                 self._connection.execute(sql, list(itertools.chain.from_iterable(part)))
+            # One by one: for each number of rows SQLite would keep another statement.
+            self._connection.executemany(f"{into} VALUES {one}", part)
 
     def rows(self, sql: str, values: Iterable[Any] | dict[str, Any] = ()) -> list[sqlite3.Row]:
         """All rows of a query."""

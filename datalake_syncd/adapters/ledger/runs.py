@@ -206,7 +206,7 @@ class Runs:
             ORDER BY done='prune', done='publish', attempts, id LIMIT 1
         """  # noqa: S608 - only question marks are put in
         if self._db.row(sql, (now, *instruments)) is None:
-            return None  # nearly always, once a second: no lock is taken for that
+            return None  # nearly always, every few seconds: no lock is taken for that
         with self._db.transaction():
             row = self._db.row(sql, (now, *instruments))
             if row is None:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 #: A file that was written so short a time ago (nanoseconds) may be written again within the same
-#: tick of its file system's clock.
-_YOUNG = 1_000_000_000
+#: tick of its file system's clock, which may be a whole second.
+_YOUNG = 2_000_000_000
 
 
 class Stirred:
