@@ -64,6 +64,15 @@ def _escaped(character: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def is_utf8(name: str) -> bool:
+    """Whether a name, as `os.fsdecode` gives it, was UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def lake_name_problem(relative_path: str, lake_path: str) -> tuple[str, str] | None:
     """Why a file can't be carried under its own name: (kind, detail) as in `Oddity`, or None.
 

@@ -9,7 +9,7 @@ from datalake_syncd.adapters import tree
 from datalake_syncd.config import Instrument
 from datalake_syncd.core.errors import NeedsPerson, SourceChanged, SyncdError
 from datalake_syncd.core.kinds import KINDS
-from datalake_syncd.core.names import escape
+from datalake_syncd.core.names import escape, is_utf8
 
 
 def run_prefix(instrument: Instrument, name: str) -> str:
@@ -77,18 +77,10 @@ def find_runs(
         else:
             found = [name]
         for run in found:
-            yield (run, True) if _is_utf8(run) else (escape(run), False)
+            yield (run, True) if is_utf8(run) else (escape(run), False)
 
 
 def odd_names(instrument: Instrument, names: Iterable[str], told: Collection[str]) -> list[str]:
     """Names that look like a run's and are none any more, but those that were told of."""
     kind = KINDS[instrument.kind]
     return [name for name in names if name not in told and kind.odd_name(name)]
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

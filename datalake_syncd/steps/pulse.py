@@ -73,7 +73,7 @@ class Pulse:
             self._loops.append(one)
         try:
             yield
-        except BaseException:
+        except BaseException:  # whatever ends the thread; it is raised again
             one.died = True
             raise
         else:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from datalake_syncd.adapters.azcopy.job import CopyJob
 from datalake_syncd.core.errors import NeedsPerson, Transient
-from datalake_syncd.core.names import escape
+from datalake_syncd.core.names import escape, is_utf8
 
 _NO_PATH = frozenset(("", ".", ".."))
 
@@ -46,7 +46,7 @@ def _check_entry(entry: str) -> None:
         problem = "is empty or too long"
     elif entry.startswith(("/", "\ufeff")) or not _NO_PATH.isdisjoint(entry.split("/")):
         problem = "is no plain path below the source folder"
-    elif not _is_utf8(entry):
+    elif not is_utf8(entry):
         problem = "is not UTF-8"
     if problem:
         raise NeedsPerson(
@@ -54,11 +54,3 @@ def _check_entry(entry: str) -> None:
             why="azcopy's list of files can't name it.",
             next_step="rename the file on the source",
         )
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -200,8 +200,8 @@ def _killed(result: CopyResult) -> SyncdError:
     return Transient(
         f"azcopy was killed by {name}",
         next_step="if this repeats, look for the out-of-memory killer in the journal and lower "
-        "daemon.workers (each has an azcopy of its own) or azcopy.put_blob_mb, or give the "
-        "service more memory (MemoryMax of its unit)"
+        "daemon.workers (each has an azcopy of its own), or azcopy.put_blob_mb if it is above 682, "
+        "or give the service more memory (MemoryMax of its unit)"
         if memory
         else "",
     )
