@@ -8,6 +8,7 @@ import pty
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 
 from tests.e2e.lab import MISEQ, Lab
 from tests.e2e.runs import miseq, write
+from tests.proxy import Proxy
 from tests.servers import REPO
 
 
@@ -107,7 +109,9 @@ def test_the_kernel_allows_few_watches(lab: Lab) -> None:
     assert doctor(lab, 0)["inotify"]["mark"] == "ok"
 
 
-def test_a_person_at_a_terminal_sees_lines_and_progress_and_no_secret(lab: Lab) -> None:
+def test_a_person_at_a_terminal_sees_lines_and_progress_and_no_secret(
+    lab: Lab, proxy: Proxy
+) -> None:
     sas = lab.azurite.sas(lab.container, "rl")
     lab.secret.write_text(sas)
     lab.configure(lake=['auth = "sas"'])
@@ -118,7 +122,9 @@ def test_a_person_at_a_terminal_sees_lines_and_progress_and_no_secret(lab: Lab) 
     assert lines[-1].startswith("3 faults would stop a run; ")
     signature = sas.partition("sig=")[2].partition("&")[0]
     assert signature not in done.stdout + done.stderr
-    # On a terminal something moves while it is waited for.
+    # On a terminal something moves while it is waited for: a lake that is near answers before
+    # the other checks, so that nobody would wait for it.
+    proxy.rule = lambda _request: time.sleep(1.0)
     here, there = pty.openpty()
     process = subprocess.Popen(
         lab.command("doctor"), stdout=subprocess.DEVNULL, stderr=there, cwd=REPO
